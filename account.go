@@ -1,0 +1,126 @@
+package latchkey
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// AccountStatus tells whether an account works, and if not, who has to act.
+type AccountStatus string
+
+// The states of an account. An outage is never CREDENTIALS: that word sends the end user to the wizard.
+const (
+	AccountOK          AccountStatus = "OK"
+	AccountConnecting  AccountStatus = "CONNECTING"
+	AccountCredentials AccountStatus = "CREDENTIALS"
+	AccountPermissions AccountStatus = "PERMISSIONS"
+	AccountError       AccountStatus = "ERROR"
+	AccountStopped     AccountStatus = "STOPPED"
+)
+
+// Reason is the stable code for why an account is not OK.
+type Reason string
+
+// Reasons that checks and connectors give. Each is documented in docs/accounts.md.
+const (
+	ReasonNone              Reason = ""
+	ReasonPasswordChanged   Reason = "password_changed"
+	ReasonAppPassword       Reason = "app_password_required"
+	ReasonConsentRevoked    Reason = "consent_revoked"
+	ReasonTokenExpired      Reason = "token_expired"
+	ReasonIMAPDisabled      Reason = "imap_disabled"
+	ReasonSMTPDisabled      Reason = "smtp_disabled"
+	ReasonSessionTerminated Reason = "session_terminated"
+	ReasonHostUnreachable   Reason = "host_unreachable"
+	ReasonHostNotFound      Reason = "host_not_found"
+	ReasonTLS               Reason = "tls_failed"
+	ReasonRateLimited       Reason = "rate_limited"
+	ReasonBlocked           Reason = "account_blocked"
+	ReasonEgressDenied      Reason = "egress_denied"
+	ReasonProtocol          Reason = "protocol_error"
+	ReasonSealedUnreadable  Reason = "credential_unreadable"
+)
+
+// Action is what helps.
+type Action string
+
+// Actions that mend an account.
+const (
+	ActionNone         Action = ""
+	ActionReconnect    Action = "reconnect"
+	ActionWait         Action = "wait"
+	ActionContactAdmin Action = "contact_admin"
+	ActionOpenApp      Action = "open_app"
+)
+
+// ActionFor says what helps an account in that status.
+func ActionFor(s AccountStatus, r Reason) Action {
+	switch s {
+	case AccountCredentials, AccountPermissions:
+		if r == ReasonIMAPDisabled || r == ReasonSMTPDisabled {
+			return ActionOpenApp
+		}
+		return ActionReconnect
+	case AccountConnecting:
+		return ActionWait
+	case AccountError, AccountStopped:
+		return ActionContactAdmin
+	}
+	return ActionNone
+}
+
+// IdentityProof tells how we know whose account it is.
+type IdentityProof string
+
+// The proofs: the provider told us, or the end user typed it. A mail server that accepts a
+// password does not prove that the typed address is the mailbox's.
+const (
+	ProofProvider IdentityProof = "provider"
+	ProofTyped    IdentityProof = "typed"
+)
+
+// Source is one part of an account that works or fails on its own, such as IMAP and SMTP.
+type Source struct {
+	ID     string        `json:"id"`
+	Status AccountStatus `json:"status"`
+	Reason Reason        `json:"reason,omitempty"`
+}
+
+// Account is a connected mailbox or profile.
+type Account struct {
+	ID            AccountID
+	ApplicationID ApplicationID
+	// ExternalID is the application's own name for the account, unique within it; may be empty.
+	ExternalID string
+	Provider   Provider
+	// Name is the display name of the person or profile.
+	Name     string
+	Identity string
+	Proof    IdentityProof
+	Status   AccountStatus
+	Reason   Reason
+	StatusAt time.Time
+	Sources  []Source
+	// Params is what the connector shows of the account in public: hosts and logins, no secret.
+	Params   json.RawMessage
+	Metadata map[string]string
+	// Options holds what the form dialect stores and shows: path, subconnections, sync dates.
+	Options json.RawMessage
+	// Secret is the credential, in the connector's own form. Sealed at rest.
+	Secret []byte
+	// Warnings are codes of what did not work when the account was connected.
+	Warnings []string
+	// Sequence numbers the account's events.
+	Sequence  int64
+	Test      bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	CheckedAt time.Time
+}
+
+// SameIdentity compares identities as mail systems do: case and surrounding space do not matter.
+// Dots and +tags do: they make different mailboxes at most providers.
+func SameIdentity(a, b string) bool {
+	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
+}

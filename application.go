@@ -1,0 +1,54 @@
+package latchkey
+
+import (
+	"slices"
+	"time"
+)
+
+// Application is a customer's product. Everything else belongs to exactly one.
+type Application struct {
+	ID   ApplicationID
+	Name string
+	// Test marks the application for ever: the MOCK provider exists only in test applications, and
+	// every object and notification of theirs says so.
+	Test bool
+	// Providers limits what the application's links may offer; empty means everything set up.
+	Providers []Provider
+	// WebhookSecret signs what is sent to notify URLs (Standard Webhooks, whsec_…). Sealed at rest.
+	WebhookSecret string
+	CreatedAt     time.Time
+}
+
+// Permission is what a key may do; see the list below.
+type Permission string
+
+// Permissions of keys. A prepared key has all.
+const (
+	PermLinks        Permission = "links"
+	PermAccounts     Permission = "accounts"
+	PermAccessTokens Permission = "access_tokens"
+	PermWebhooks     Permission = "webhooks"
+	PermSettings     Permission = "settings"
+	PermSignins      Permission = "signins"
+)
+
+// AllPermissions returns every permission there is, in the order of the documentation.
+func AllPermissions() []Permission {
+	return []Permission{PermLinks, PermAccounts, PermAccessTokens, PermWebhooks, PermSettings, PermSignins}
+}
+
+// APIKey lets an application's backend in. Only the hash of the key is kept.
+type APIKey struct {
+	ID            KeyID
+	ApplicationID ApplicationID
+	Name          string
+	// Hash is SHA-256 of the whole key. Keys hold 256 random bits, so a slow hash would buy nothing.
+	Hash        []byte
+	Permissions []Permission
+	// Prepared marks the key that the configuration names; a changed configuration replaces it.
+	Prepared  bool
+	CreatedAt time.Time
+}
+
+// May tells whether the key has the permission.
+func (k APIKey) May(p Permission) bool { return slices.Contains(k.Permissions, p) }

@@ -1,0 +1,70 @@
+package latchkey
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/binary"
+	"strings"
+	"time"
+)
+
+// Typed ids: a prefix that names the noun, then 26 URL-safe characters: 48 bits of time, so that
+// ids sort by creation, and 82 random bits, so that none can be guessed from another.
+type (
+	ApplicationID string // app_
+	KeyID         string // key_
+	LinkID        string // lnk_
+	FlowID        string // flw_
+	AccountID     string // acc_
+	EventID       string // evt_
+	EndpointID    string // whe_
+	DeliveryID    string // dlv_
+)
+
+// Prefixes of the ids, one for each noun that has one.
+const (
+	prefixApplication = "app_"
+	prefixKey         = "key_"
+	prefixLink        = "lnk_"
+	prefixFlow        = "flw_"
+	prefixAccount     = "acc_"
+	prefixEvent       = "evt_"
+	prefixDelivery    = "dlv_"
+)
+
+// Base32 with an alphabet in ASCII order, so that the text sorts as the bytes do.
+const idAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+
+// NewApplicationID and its siblings make ids of their kind for things created at now.
+func NewApplicationID(now time.Time) ApplicationID {
+	return ApplicationID(newID(prefixApplication, now))
+}
+func NewKeyID(now time.Time) KeyID           { return KeyID(newID(prefixKey, now)) }
+func NewLinkID(now time.Time) LinkID         { return LinkID(newID(prefixLink, now)) }
+func NewFlowID(now time.Time) FlowID         { return FlowID(newID(prefixFlow, now)) }
+func NewAccountID(now time.Time) AccountID   { return AccountID(newID(prefixAccount, now)) }
+func NewEventID(now time.Time) EventID       { return EventID(newID(prefixEvent, now)) }
+func NewDeliveryID(now time.Time) DeliveryID { return DeliveryID(newID(prefixDelivery, now)) }
+
+func newID(prefix string, now time.Time) string {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
+	// crypto/rand.Read never fails: it ends the program where the system has no randomness.
+	_, _ = rand.Read(b[6:])
+	enc := base32.NewEncoding(idAlphabet).WithPadding(base32.NoPadding)
+	return prefix + enc.EncodeToString(b[:])
+}
+
+// HasPrefixOfID tells whether s has the shape of an id of ours. An application's own name for an
+// account must not: it would be ambiguous wherever either may stand.
+func HasPrefixOfID(s string) bool {
+	for _, p := range []string{
+		prefixApplication, prefixKey, prefixLink, prefixFlow, prefixAccount, prefixEvent, prefixDelivery,
+		"whe_", "pap_", "snd_", "dom_", "sin_",
+	} {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return false
+}
