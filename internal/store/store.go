@@ -25,8 +25,8 @@ import (
 // Errors that callers branch on.
 var (
 	ErrNotFound  = errors.New("store: not found")
-	ErrConflict  = errors.New("store: conflict")   // a unique value is taken
-	ErrStale     = errors.New("store: stale")      // compare-and-set lost
+	ErrConflict  = errors.New("store: conflict") // a unique value is taken
+	ErrStale     = errors.New("store: stale")    // compare-and-set lost
 	ErrNestedUse = errors.New("store: the store was used inside its own transaction; use the Tx")
 )
 
