@@ -87,8 +87,13 @@ type Start struct {
 	// OAuthOffered lists the OAuth providers that this flow could go to instead, for a mail
 	// connector that finds that the domain is theirs.
 	OAuthOffered []latchkey.Provider `json:"oauth_offered,omitempty"`
+	// CallbackURL is the redirect URI of this host, for connectors with redirect steps.
+	CallbackURL string `json:"callback_url,omitempty"`
 	// Options are the link's further wishes.
 	Options Options `json:"options,omitzero"`
+	// Entropy is 32 fresh random bytes, so that Begin stays a function of its arguments even where
+	// it needs a nonce or a PKCE verifier.
+	Entropy []byte `json:"-"`
 }
 
 // Options are wishes that only some connectors understand.
@@ -116,6 +121,8 @@ type Input struct {
 	StepID string            `json:"step_id"`
 	Action Action            `json:"action"`
 	Values map[string]string `json:"values,omitempty"`
+	// Entropy is 32 fresh random bytes, as in Start.
+	Entropy []byte `json:"-"`
 }
 
 // Turn is exactly one of Step, Work, Grant, Failure or Switch, with the state that goes with it.

@@ -36,6 +36,9 @@ const (
 	ActRefresh      Action = "refresh"
 	ActCancel       Action = "cancel"
 	ActTakeOver     Action = "take_over"
+	// ActReturn is not pressed: it is what a connector is told when the browser comes back from a
+	// redirect step. Its Values are the query parameters of the callback, without state.
+	ActReturn Action = "return"
 )
 
 // Step is what is asked or shown now. Its words are not in it: they are looked up by its ID (and
@@ -53,7 +56,8 @@ type Step struct {
 	// Fields of a form. A choose step has exactly one, named provider, method or choice.
 	Fields  []Field  `json:"fields,omitempty"`
 	Options []Option `json:"options,omitempty"`
-	// URL is where a redirect step goes.
+	// URL is where a redirect step goes. The engine puts a fresh state, bound to flow and browser,
+	// where the URL says StatePlaceholder.
 	URL string `json:"url,omitempty"`
 	// Payload is what a display step shows, as Display says: the text of a QR code, or a code.
 	Payload string  `json:"payload,omitempty"`
@@ -74,6 +78,9 @@ type Step struct {
 	// Extra describes a challenge or an extension to the page.
 	Extra json.RawMessage `json:"extra,omitempty"`
 }
+
+// StatePlaceholder stands in a redirect step's URL where the engine's state goes.
+const StatePlaceholder = "LATCHKEY_STATE"
 
 // Display is how a payload is shown.
 type Display string

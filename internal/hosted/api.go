@@ -10,6 +10,8 @@ package hosted
 //	answer.go   (e *Engine) Answer(ctx, token string, cookies func(name string) string, a Answer) (View, error)
 //	            returns the current View together with an *errs.Error of code stale_version or
 //	            action_not_offered where the answer was not taken
+//	return.go   (e *Engine) Return(ctx, state string, values map[string]string, cookies func(name string) string) (Returned, error)
+//	            for /oauth/callback; Returned{Token string, Dialect latchkey.Dialect} says which page to go back to
 //	direct.go   (e *Engine) Connect(ctx, app latchkey.Application, d DirectSpec) (DirectResult, error)
 //	            with DirectSpec{Provider, ExternalID, Name, Metadata, ExpectedIdentity, Reconnect string, Values map[string]string, Address string}
 //	            and DirectResult{Account latchkey.Account, State string}

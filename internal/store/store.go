@@ -123,6 +123,8 @@ type Links interface {
 type Flows interface {
 	Create(ctx context.Context, f latchkey.Flow) error
 	Get(ctx context.Context, id latchkey.FlowID) (latchkey.Flow, error)
+	// ByBrowser finds the newest flow of the link that is (or was) bound to the cookie.
+	ByBrowser(ctx context.Context, link latchkey.LinkID, cookieHash []byte) (latchkey.Flow, error)
 	// Save writes f where the row still has that version and fence, else ErrStale. It writes
 	// everything but ids, CookieHash and CreatedAt.
 	Save(ctx context.Context, f latchkey.Flow, version, fence int64) error
@@ -132,6 +134,8 @@ type Flows interface {
 	Due(ctx context.Context, now time.Time, limit int) ([]latchkey.FlowID, error)
 	// NextDue is the earliest WorkDue of all flows in progress; zero if there is none.
 	NextDue(ctx context.Context) (time.Time, error)
+	// Expire ends flows in progress whose ExpiresAt lies before now, and erases their bodies.
+	Expire(ctx context.Context, now time.Time, limit int) (int, error)
 	// DeleteFinished removes finished flows last changed before the time (their bodies hold what
 	// was typed); it returns how many.
 	DeleteFinished(ctx context.Context, before time.Time, limit int) (int, error)
