@@ -57,6 +57,7 @@ const (
 	CodeWrongPassword      Code = "wrong_password"
 	CodeAppPassword        Code = "app_password_required"
 	CodeHostNotFound       Code = "host_not_found"
+	CodeHostUnreachable    Code = "host_unreachable"
 	CodeConnectionRefused  Code = "connection_refused"
 	CodeConnectionTimeout  Code = "connection_timeout"
 	CodeConnectionClosed   Code = "connection_closed"
