@@ -37,7 +37,9 @@ func parseAllow(list []string) ([]allowed, error) {
 	return out, nil
 }
 
-func isSeparator(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '\t' || r == '\n' || r == '\r' }
+func isSeparator(r rune) bool {
+	return r == ',' || r == ';' || r == ' ' || r == '\t' || r == '\n' || r == '\r'
+}
 
 // parseEntry reads "10.0.0.0/8", "10.0.0.0/8:993", "192.168.1.5", "192.168.1.5:993", "fd00::/8:993",
 // "fd00::5" and "[fd00::5]:993".

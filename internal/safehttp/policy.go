@@ -110,6 +110,10 @@ func (p *policy) check(purpose Purpose, ap netip.AddrPort) error {
 		switch {
 		case !a.prefix.Contains(ap.Addr()):
 		case a.hasPort(ap.Port()):
+			// A listed gateway (NAT64) opens the gateway; what lies behind it has to pass on its own.
+			if v4 := embedded(ap.Addr()); v4.IsValid() {
+				return p.check(purpose, netip.AddrPortFrom(v4, ap.Port()))
+			}
 			return nil
 		default:
 			ports = true
@@ -186,29 +190,26 @@ func (p *policy) isLocal(a netip.Addr) bool {
 
 // embedded returns the IPv4 address that a gateway on the way could turn an IPv6 address into.
 func embedded(a netip.Addr) netip.Addr {
-	if !a.Is6() {
+	if !a.Is6() || a.IsLoopback() || a.IsUnspecified() {
 		return netip.Addr{}
 	}
 	b := a.As16()
+	if netip.MustParsePrefix("2001::/32").Contains(a) { // Teredo, RFC 4380 §4: the bits are inverted
+		return netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]})
+	}
 	for _, f := range []struct {
-		prefix netip.Prefix
+		prefix string
 		at     int
 	}{
-		{netip.MustParsePrefix("64:ff9b::/96"), 12},      // NAT64, RFC 6052 §2.1
-		{netip.MustParsePrefix("64:ff9b:1::/48"), 12},    // local NAT64, RFC 8215
-		{netip.MustParsePrefix("2002::/16"), 2},          // 6to4, RFC 3056 §2
-		{netip.MustParsePrefix("::ffff:0:0:0/96"), 12},   // IPv4-translated, RFC 7915
-		{netip.MustParsePrefix("::/96"), 12},             // IPv4-compatible, RFC 4291 §2.5.5.1
-		{netip.MustParsePrefix("::ffff:0:0/96"), 12},     // IPv4-mapped, RFC 4291 §2.5.5.2
-		{netip.MustParsePrefix("2001:0:0:0::/32"), 0xff}, // Teredo, RFC 4380 §4: inverted, below
+		{"64:ff9b::/96", 12},    // NAT64, RFC 6052 §2.1
+		{"64:ff9b:1::/48", 12},  // local NAT64, RFC 8215
+		{"2002::/16", 2},        // 6to4, RFC 3056 §2
+		{"::ffff:0:0:0/96", 12}, // IPv4-translated, RFC 7915
+		{"::/96", 12},           // IPv4-compatible, RFC 4291 §2.5.5.1
 	} {
-		if !f.prefix.Contains(a) {
-			continue
+		if netip.MustParsePrefix(f.prefix).Contains(a) {
+			return netip.AddrFrom4([4]byte(b[f.at : f.at+4]))
 		}
-		if f.at == 0xff {
-			return netip.AddrFrom4([4]byte{^b[12], ^b[13], ^b[14], ^b[15]})
-		}
-		return netip.AddrFrom4([4]byte(b[f.at : f.at+4]))
 	}
 	return netip.Addr{}
 }

@@ -1,0 +1,65 @@
+package hooks
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// Secrets as the Standard Webhooks specification has them.
+const (
+	secretPrefix = "whsec_"
+	secretBytes  = 32
+	minSecret    = 24
+	maxSecret    = 64
+)
+
+// NewSecret makes a secret for signing: "whsec_" and base64 of 32 random bytes.
+func NewSecret() string {
+	var b [secretBytes]byte
+	// crypto/rand.Read never fails: it ends the program where the system has no randomness.
+	_, _ = rand.Read(b[:])
+	return secretPrefix + base64.StdEncoding.EncodeToString(b[:])
+}
+
+// ErrSecret says what a signing secret looks like, and never holds one.
+var ErrSecret = errors.New("a webhook secret is whsec_ followed by base64 of 24 to 64 bytes")
+
+// CheckSecret tells whether s can sign.
+func CheckSecret(s string) error {
+	enc, ok := strings.CutPrefix(s, secretPrefix)
+	if !ok {
+		return ErrSecret
+	}
+	b, err := base64.StdEncoding.DecodeString(enc)
+	if err != nil || len(b) < minSecret || len(b) > maxSecret {
+		return ErrSecret
+	}
+	return nil
+}
+
+// sign sets the Standard Webhooks headers.
+func sign(h http.Header, secret, id string, at time.Time, payload []byte) error {
+	if err := CheckSecret(secret); err != nil {
+		return fmt.Errorf("hooks: the application cannot sign: %w", err)
+	}
+	wh, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		return errors.New("hooks: the application cannot sign: " + ErrSecret.Error())
+	}
+	sig, err := wh.Sign(id, at, payload)
+	if err != nil {
+		return fmt.Errorf("hooks: signing: %w", err)
+	}
+	h.Set(standardwebhooks.HeaderWebhookID, id)
+	h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
+	h.Set(standardwebhooks.HeaderWebhookSignature, sig)
+	return nil
+}
