@@ -34,6 +34,7 @@ const (
 	CodeWrongAccount        Code = "wrong_account"
 	CodeAccountExists       Code = "account_exists"
 	CodeCrossOrigin         Code = "cross_origin_request"
+	CodeMisdirected         Code = "misdirected_request"
 )
 
 // Codes of single fields.
