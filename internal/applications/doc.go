@@ -2,7 +2,6 @@
 // handing a key out exactly once, and telling who a presented key belongs to. It knows no HTTP;
 // addresses and rate limits are the edge's affair.
 //
-// A key is lk_live_ or lk_test_, then 43 letters and digits of randomness (256 bits) and 6 of
-// checksum, so that a truncated or mistyped key is known for one without asking the database. Only
-// the SHA-256 of a key is kept. A prepared key, which the configuration names, may look like anything.
+// A key is lk_live_ or lk_test_ and then 43 random letters and digits (256 bits). Only the SHA-256 of
+// a key is kept. A prepared key, which the configuration names, may look like anything.
 package applications

@@ -1,10 +1,6 @@
 package applications
 
-import (
-	"crypto/rand"
-	"hash/crc32"
-	"strings"
-)
+import "crypto/rand"
 
 // Prefixes of keys: the reader of a log or of a leaked file sees at once what it is.
 const (
@@ -13,9 +9,8 @@ const (
 )
 
 const (
-	base62      = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	keyRandom   = 43 // 43 · log2(62) = 256 bits
-	keyChecksum = 6  // 62^6 > 2^32
+	base62    = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	keyRandom = 43 // 43 · log2(62) = 256 bits
 )
 
 // newKey makes a key of letters and digits only, so that a double click selects all of it.
@@ -36,28 +31,5 @@ func newKey(test bool) string {
 			}
 		}
 	}
-	body := prefix + string(out)
-	return body + checksum(body)
-}
-
-// wellFormed tells whether a key that claims to be one of ours can be.
-func wellFormed(key string) bool {
-	if !strings.HasPrefix(key, prefixLive) && !strings.HasPrefix(key, prefixTest) {
-		return false
-	}
-	if len(key) != len(prefixLive)+keyRandom+keyChecksum {
-		return false
-	}
-	cut := len(key) - keyChecksum
-	return checksum(key[:cut]) == key[cut:]
-}
-
-func checksum(s string) string {
-	n := crc32.ChecksumIEEE([]byte(s))
-	var b [keyChecksum]byte
-	for i := range b {
-		b[len(b)-1-i] = base62[n%62]
-		n /= 62
-	}
-	return string(b[:])
+	return prefix + string(out)
 }

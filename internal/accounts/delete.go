@@ -1,0 +1,133 @@
+package accounts
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"latchkey"
+	"latchkey/internal/connector"
+	"latchkey/internal/store"
+)
+
+// KindRevoke is the job that ends a forgotten account's grant at its provider. Its handler is
+// Service.Revoke.
+const KindRevoke = "accounts.revoke"
+
+const revokeAttempts = 10
+
+// Events of a revocation. The account is gone by then, so they carry no sequence.
+const (
+	EventRevoked          latchkey.EventType = "account.revoked"
+	EventRevocationFailed latchkey.EventType = "account.revocation_failed"
+)
+
+// revokeArgs is the job. Sealed is the credential: nothing in here is secret as it stands.
+type revokeArgs struct {
+	ApplicationID latchkey.ApplicationID `json:"application_id"`
+	AccountID     latchkey.AccountID     `json:"account_id"`
+	Provider      latchkey.Provider      `json:"provider"`
+	Name          string                 `json:"name,omitempty"`
+	ExternalID    string                 `json:"external_id,omitempty"`
+	Identity      string                 `json:"identity"`
+	Params        json.RawMessage        `json:"params,omitempty"`
+	Sealed        []byte                 `json:"sealed"`
+	Test          bool                   `json:"test,omitempty"`
+}
+
+func (a revokeArgs) aad() string {
+	return string(a.ApplicationID) + "|jobs|" + string(a.AccountID) + "|sealed"
+}
+
+// Delete forgets an account at once, and tells the application so. Where the provider can be told,
+// a job tells it: an outage there does not keep the account here.
+func (s *Service) Delete(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) error {
+	var gone latchkey.Account
+	err := s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		a, err := tx.Accounts().ForUpdate(ctx, app, idOrExternal)
+		if err != nil {
+			return known(err)
+		}
+		gone = a
+		data, err := eventData(a, nil)
+		if err != nil {
+			return err
+		}
+		// Before the row goes: the event takes its number from it.
+		_, err = s.cfg.Events.Emit(ctx, tx, latchkey.Event{
+			ApplicationID: app, Type: latchkey.EventAccountDeleted, AccountID: a.ID, Data: data,
+		})
+		if err != nil {
+			return err
+		}
+		if err := tx.Accounts().Delete(ctx, app, a.ID); err != nil {
+			return known(err)
+		}
+		return s.enqueueRevocation(ctx, tx, a)
+	})
+	if err != nil {
+		return err
+	}
+	s.cfg.Log.InfoContext(ctx, "account deleted", slog.String("account_id", string(gone.ID)), slog.String("app_id", string(app)))
+	return nil
+}
+
+func (s *Service) enqueueRevocation(ctx context.Context, tx store.Tx, a latchkey.Account) error {
+	if _, ok := s.cfg.Connectors[a.Provider].(connector.Revoker); !ok || len(a.Secret) == 0 {
+		return nil
+	}
+	args := revokeArgs{
+		ApplicationID: a.ApplicationID, AccountID: a.ID, Provider: a.Provider, Name: a.Name,
+		ExternalID: a.ExternalID, Identity: a.Identity, Params: a.Params, Test: a.Test,
+	}
+	var err error
+	if args.Sealed, err = s.cfg.Seal.Seal(args.aad(), a.Secret); err != nil {
+		return fmt.Errorf("seal the credential for its revocation: %w", err)
+	}
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return err
+	}
+	return tx.Enqueue(ctx, store.Job{Kind: KindRevoke, Args: raw, MaxAttempts: revokeAttempts})
+}
+
+// Revoke is the handler of KindRevoke. It tells the application how it ended.
+func (s *Service) Revoke(ctx context.Context, j store.RunningJob) error {
+	var args revokeArgs
+	if err := json.Unmarshal(j.Args, &args); err != nil {
+		return store.CancelJob(fmt.Errorf("read the job: %w", err))
+	}
+	revoker, ok := s.cfg.Connectors[args.Provider].(connector.Revoker)
+	if !ok {
+		return store.CancelJob(fmt.Errorf("the connector of %s cannot revoke any more", args.Provider))
+	}
+	plain, err := s.cfg.Seal.Open(args.aad(), args.Sealed)
+	if err == nil {
+		err = revoker.Revoke(ctx, connector.Credential{
+			AccountID: args.AccountID, Identity: args.Identity, Params: args.Params, Secret: plain,
+		})
+	}
+	if err == nil {
+		return s.tellRevocation(ctx, args, EventRevoked)
+	}
+	if j.Attempt >= j.MaxAttempts {
+		return errors.Join(err, s.tellRevocation(ctx, args, EventRevocationFailed))
+	}
+	return err
+}
+
+func (s *Service) tellRevocation(ctx context.Context, args revokeArgs, what latchkey.EventType) error {
+	a := latchkey.Account{ID: args.AccountID, Provider: args.Provider, Name: args.Name, ExternalID: args.ExternalID, Test: args.Test}
+	data, err := eventData(a, nil)
+	if err != nil {
+		return err
+	}
+	return s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		_, err := s.cfg.Events.Emit(ctx, tx, latchkey.Event{
+			ApplicationID: args.ApplicationID, Type: what, AccountID: args.AccountID, Data: data,
+		})
+		return err
+	})
+}
