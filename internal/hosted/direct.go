@@ -1,0 +1,205 @@
+package hosted
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"latchkey"
+	"latchkey/internal/connector"
+	"latchkey/internal/errs"
+	"latchkey/internal/store"
+)
+
+// DirectSpec is a connection without the wizard: the application has the credential already.
+type DirectSpec struct {
+	Provider         latchkey.Provider
+	ExternalID       string
+	Name             string
+	Email            string
+	Metadata         map[string]string
+	ExpectedIdentity string
+	// Reconnect is the account to mend, by our id or the application's; empty makes a new one.
+	Reconnect string
+	// Values are the connector's own fields.
+	Values map[string]string
+}
+
+// DirectResult is the account, and whether it is "new" or "existing".
+type DirectResult struct {
+	Account latchkey.Account
+	State   string
+}
+
+// directTimeout bounds a direct connection: the caller waits for it.
+const directTimeout = 60 * time.Second
+
+// maxDirectTurns ends a connector that never comes to an end.
+const maxDirectTurns = 8
+
+// Connect connects an account with what the application has, verified like any other. Nothing is
+// stored before the credential has worked.
+func (e *Engine) Connect(ctx context.Context, app latchkey.Application, d DirectSpec) (DirectResult, error) {
+	tgt, start, provider, err := e.directTarget(ctx, app, d)
+	if err != nil {
+		return DirectResult{}, err
+	}
+	direct, ok := e.cfg.Connectors[provider].(connector.DirectConnector)
+	if !ok || (e.descs[provider].TestOnly && !app.Test) {
+		return DirectResult{}, errs.New(errs.Conflict, errs.CodeProviderUnavailable, "This provider cannot be connected without the wizard; make a link instead.")
+	}
+	start.Entropy = entropy()
+	turn, err := direct.Direct(start, d.Values)
+	if err != nil {
+		return DirectResult{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, directTimeout)
+	defer cancel()
+	turn, err = e.runDirect(ctx, provider, turn)
+	if err != nil {
+		return DirectResult{}, err
+	}
+	if turn.Grant == nil {
+		return DirectResult{}, directProblem(turn)
+	}
+	return e.keepDirect(ctx, tgt, provider, *turn.Grant)
+}
+
+func (e *Engine) directTarget(ctx context.Context, app latchkey.Application, d DirectSpec) (target, connector.Start, latchkey.Provider, error) {
+	tgt := target{app: app, externalID: d.ExternalID, expected: d.ExpectedIdentity, name: d.Name, metadata: d.Metadata}
+	start := connector.Start{
+		Mode: connector.ModeCreate, ApplicationID: app.ID, Name: d.Name, Email: d.Email, ExpectedIdentity: d.ExpectedIdentity,
+	}
+	if d.Reconnect == "" {
+		return tgt, start, d.Provider, nil
+	}
+	acc, err := e.cfg.Store.Accounts().Get(ctx, app.ID, d.Reconnect)
+	if errors.Is(err, store.ErrNotFound) {
+		return tgt, start, "", errs.NotFoundf("account")
+	}
+	if err != nil {
+		return tgt, start, "", err
+	}
+	tgt.reconnect = acc.ID
+	start.Mode = connector.ModeReconnect
+	// The application's backend may move an account to other servers: it owns the account.
+	start.AllowServerChange = true
+	start.Prior = &connector.Prior{
+		AccountID: acc.ID, Identity: acc.Identity, Name: acc.Name, Status: acc.Status, Reason: acc.Reason,
+		Sources: acc.Sources, Params: acc.Params, Secret: acc.Secret,
+	}
+	return tgt, start, acc.Provider, nil
+}
+
+// runDirect does the Works of a direct connection one after the other.
+func (e *Engine) runDirect(ctx context.Context, p latchkey.Provider, turn connector.Turn) (connector.Turn, error) {
+	for range maxDirectTurns {
+		if turn.Work == nil {
+			return turn, nil
+		}
+		if turn.Work.Live || turn.Work.Repeat > 0 {
+			return turn, errs.New(errs.Conflict, errs.CodeProviderUnavailable, "This provider needs the end user; make a link instead.")
+		}
+		w := *turn.Work
+		wctx, cancel := context.WithTimeout(ctx, w.Deadline)
+		next, err := e.callDo(wctx, p, w, silent{})
+		timeout := wctx.Err() != nil
+		cancel()
+		switch {
+		case err != nil && timeout:
+			return connector.Turn{Failure: &connector.Failure{Code: errs.CodeTimedOut, Retryable: true}}, nil
+		case err != nil:
+			return turn, err
+		}
+		turn = next
+	}
+	return turn, fmt.Errorf("hosted: %s: no end to a direct connection", p)
+}
+
+// directProblem says in the API's words what a connector would have asked or shown.
+func directProblem(turn connector.Turn) error {
+	if f := turn.Failure; f != nil {
+		return errs.New(errs.Invalid, f.Code, "The account could not be connected; type says why.")
+	}
+	if turn.Step == nil || (len(turn.Step.Errors) == 0 && len(turn.Step.Verdicts) == 0) {
+		return errs.New(errs.Conflict, errs.CodeProviderUnavailable, "This account needs the end user; make a link instead.")
+	}
+	var fields []errs.FieldError
+	for _, x := range turn.Step.Errors {
+		fields = append(fields, errs.FieldError{Field: x.Field, Code: x.Code, Message: fieldMessage(x.Code, x.Args)})
+	}
+	if len(fields) == 0 {
+		for _, v := range turn.Step.Verdicts {
+			if !v.OK {
+				fields = append(fields, errs.FieldError{Field: v.Source, Code: v.Code, Message: fieldMessage(v.Code, v.Args)})
+			}
+		}
+	}
+	return errs.InvalidFields(fields...)
+}
+
+// keepDirect stores the grant; one of another account is withdrawn.
+func (e *Engine) keepDirect(ctx context.Context, tgt target, p latchkey.Provider, g connector.Grant) (DirectResult, error) {
+	var out stored
+	err := e.inTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		var err error
+		if out, err = e.keep(ctx, tx, tgt, p, g, ""); err != nil || out.expected == "" {
+			return err
+		}
+		return e.revoke(ctx, tx, p, tgt.app.ID, "", g)
+	})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return DirectResult{}, errs.NotFoundf("account")
+	case err != nil:
+		return DirectResult{}, err
+	case out.expected != "":
+		return DirectResult{}, errs.New(errs.Conflict, errs.CodeWrongAccount,
+			fmt.Sprintf("This is the account of %s, but it has to be that of %s. Nothing was stored.", g.Identity, out.expected))
+	}
+	return DirectResult{Account: out.account, State: out.state}, nil
+}
+
+// silent is the Reporter of a connection that nobody watches.
+type silent struct{}
+
+func (silent) Show(context.Context, connector.Step) error { return nil }
+
+func (silent) Next(ctx context.Context) (connector.Input, error) {
+	<-ctx.Done()
+	return connector.Input{}, ctx.Err()
+}
+
+// fieldMessage is what an API caller reads beside a code; the wizard has its own words.
+func fieldMessage(c errs.Code, args map[string]string) string {
+	host := args["host"]
+	if host == "" {
+		host = "the server"
+	}
+	switch c {
+	case errs.CodeRequired:
+		return "This field is required."
+	case errs.CodeWrongPassword:
+		return host + " did not accept this login and password."
+	case errs.CodeAppPassword:
+		return host + " wants an app password here, not the account's normal password."
+	case errs.CodeHostNotFound:
+		return "There is no host of this name."
+	case errs.CodeConnectionRefused, errs.CodeConnectionTimeout, errs.CodeConnectionClosed:
+		return "There was no connection to " + host + "."
+	case errs.CodeTLSFailed, errs.CodeCertificateInvalid:
+		return "There was no safe connection to " + host + ": its TLS or certificate is not right."
+	case errs.CodeNoSTARTTLS, errs.CodePlaintextRefused:
+		return host + " offers no encryption here, and passwords are never sent without."
+	case errs.CodeIMAPDisabled:
+		return "IMAP is switched off for this mailbox."
+	case errs.CodeSMTPDisabled:
+		return "Sending by SMTP is switched off for this mailbox."
+	case errs.CodeHostNotAllowed, errs.CodePortNotAllowed:
+		return "This installation does not connect to that address or port."
+	case errs.CodeTooManyTries:
+		return "There were too many tries; wait a while."
+	}
+	return "This did not work; the code says why."
+}

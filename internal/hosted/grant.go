@@ -1,0 +1,243 @@
+package hosted
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"latchkey"
+	"latchkey/internal/connector"
+	"latchkey/internal/errs"
+	"latchkey/internal/store"
+)
+
+// StepWrongAccount says that a grant is another account's than the link is for. It names both.
+const StepWrongAccount = "flow.wrong_account"
+
+// target is the account that a grant is for, as the application asked.
+type target struct {
+	app        latchkey.Application
+	reconnect  latchkey.AccountID
+	externalID string
+	expected   string
+	name       string
+	metadata   map[string]string
+	options    json.RawMessage
+}
+
+// stored is what became of a grant.
+type stored struct {
+	account latchkey.Account
+	state   string // "new" or "existing"
+	// expected is set instead where the grant is another account's.
+	expected string
+}
+
+// grant ends a flow well: account, link, flow, events and notification in one transaction.
+func (e *Engine) grant(ctx context.Context, tx store.Tx, t *transit, g connector.Grant) error {
+	if err := t.lockLink(ctx, tx); err != nil {
+		return err
+	}
+	tgt, err := linkTarget(t.app, t.link)
+	if err != nil {
+		return err
+	}
+	s, err := e.keep(ctx, tx, tgt, t.flow.Provider, g, t.link.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return errors.Join(
+			e.revoke(ctx, tx, t.flow.Provider, t.app.ID, "", g),
+			e.fail(ctx, tx, t, connector.Failure{Code: errs.CodeNotFound}, latchkey.FlowFailed),
+		)
+	}
+	if err != nil {
+		return err
+	}
+	if s.expected != "" {
+		return e.wrongAccount(ctx, tx, t, g, s.expected)
+	}
+	acc := s.account
+	t.body.Result = &result{
+		AccountID: acc.ID, ExternalID: acc.ExternalID, State: s.state, Identity: acc.Identity, Warnings: g.Warnings,
+	}
+	t.body.Failure = nil
+	t.body.finished(connector.Step{Kind: connector.KindNotice, ID: StepDone, Args: map[string]string{"identity": acc.Identity}})
+	t.flow.Status, t.flow.AccountID, t.flow.AccountState = latchkey.FlowCompleted, acc.ID, s.state
+	t.link.Status, t.link.AccountID, t.link.LastFailure, t.link.UpdatedAt = latchkey.LinkCompleted, acc.ID, "", t.now
+	if err := tx.Links().Update(ctx, t.link); err != nil {
+		return err
+	}
+	ev, err := e.emit(ctx, tx, t, latchkey.EventLinkCompleted, map[string]any{"account_id": acc.ID, "state": s.state})
+	if err != nil || t.link.Terms.NotifyURL == "" {
+		return err
+	}
+	kind := NoticeCreated
+	if s.state == stateExisting {
+		kind = NoticeReconnected
+	}
+	return e.cfg.Herald.Notify(ctx, tx, Notice{Kind: kind, Link: t.link, AccountID: acc.ID, EventID: ev.ID})
+}
+
+const (
+	stateNew      = "new"
+	stateExisting = "existing"
+)
+
+func linkTarget(app latchkey.Application, l latchkey.Link) (target, error) {
+	opts, err := accountOptions(l.Terms)
+	return target{
+		app: app, reconnect: l.Terms.ReconnectAccount, externalID: l.Terms.ExternalID,
+		expected: l.Terms.ExpectedIdentity, name: l.Terms.DisplayName, metadata: l.Terms.Metadata, options: opts,
+	}, err
+}
+
+// accountOptions is what the form dialect stores with an account and shows.
+func accountOptions(t latchkey.LinkTerms) (json.RawMessage, error) {
+	m := map[string]any{}
+	if len(t.Path) > 0 {
+		m["path"] = t.Path
+	}
+	if len(t.Subconnections) > 0 {
+		m["subconnections"] = t.Subconnections
+	}
+	if t.SyncFrom != nil {
+		m["sync_from"] = t.SyncFrom
+	}
+	if t.NotifyFrom != nil {
+		m["notify_from"] = t.NotifyFrom
+	}
+	if t.Delegated {
+		m["delegated"] = true
+	}
+	if len(m) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(m)
+}
+
+// keep stores the grant as an account: a new one, or the one that the target names.
+func (e *Engine) keep(ctx context.Context, tx store.Tx, tgt target, p latchkey.Provider, g connector.Grant, link latchkey.LinkID) (stored, error) {
+	ref := string(tgt.reconnect)
+	if ref == "" {
+		ref = tgt.externalID
+	}
+	if ref == "" {
+		return e.keepNew(ctx, tx, tgt, p, g, link)
+	}
+	acc, err := tx.Accounts().ForUpdate(ctx, tgt.app.ID, ref)
+	if errors.Is(err, store.ErrNotFound) && tgt.reconnect == "" {
+		return e.keepNew(ctx, tx, tgt, p, g, link)
+	}
+	if err != nil {
+		return stored{}, err
+	}
+	if !latchkey.SameIdentity(acc.Identity, g.Identity) {
+		return stored{expected: acc.Identity}, nil
+	}
+	if tgt.expected != "" && !latchkey.SameIdentity(tgt.expected, g.Identity) {
+		return stored{expected: tgt.expected}, nil
+	}
+	before := acc.Status
+	acc.Provider = p
+	fill(&acc, tgt, g)
+	acc.UpdatedAt = e.cfg.Now()
+	e.setHealthy(&acc, g)
+	if err := tx.Accounts().Update(ctx, acc); err != nil {
+		return stored{}, err
+	}
+	err = e.emitAccount(ctx, tx, acc, link, latchkey.EventAccountReconnected, map[string]any{"status": acc.Status, "previous_status": before})
+	if err == nil && g.ServerChanged {
+		err = e.emitAccount(ctx, tx, acc, link, latchkey.EventAccountServerChanged, map[string]any{"connection_params": acc.Params})
+	}
+	return stored{account: acc, state: stateExisting}, err
+}
+
+func (e *Engine) keepNew(ctx context.Context, tx store.Tx, tgt target, p latchkey.Provider, g connector.Grant, link latchkey.LinkID) (stored, error) {
+	if tgt.expected != "" && !latchkey.SameIdentity(tgt.expected, g.Identity) {
+		return stored{expected: tgt.expected}, nil
+	}
+	now := e.cfg.Now()
+	acc := latchkey.Account{
+		ID: latchkey.NewAccountID(now), ApplicationID: tgt.app.ID, ExternalID: tgt.externalID, Provider: p,
+		Test: tgt.app.Test, CreatedAt: now, UpdatedAt: now,
+	}
+	fill(&acc, tgt, g)
+	e.setHealthy(&acc, g)
+	if err := tx.Accounts().Create(ctx, acc); err != nil {
+		return stored{}, err
+	}
+	err := e.emitAccount(ctx, tx, acc, link, latchkey.EventAccountConnected, map[string]any{"status": acc.Status, "provider": p})
+	return stored{account: acc, state: stateNew}, err
+}
+
+func fill(acc *latchkey.Account, tgt target, g connector.Grant) {
+	acc.Identity, acc.Proof = g.Identity, g.Proof
+	acc.Params, acc.Secret, acc.Sources, acc.Warnings = g.Params, g.Secret, g.Sources, g.Warnings
+	switch {
+	case g.Name != "":
+		acc.Name = g.Name
+	case tgt.name != "":
+		acc.Name = tgt.name
+	}
+	if tgt.metadata != nil {
+		acc.Metadata = tgt.metadata
+	}
+	if tgt.options != nil {
+		acc.Options = tgt.options
+	}
+}
+
+// setHealthy says OK: a Grant is only made after a real check.
+func (e *Engine) setHealthy(acc *latchkey.Account, _ connector.Grant) {
+	now := e.cfg.Now()
+	if acc.Status != latchkey.AccountOK {
+		acc.StatusAt = now
+	}
+	acc.Status, acc.Reason, acc.CheckedAt = latchkey.AccountOK, latchkey.ReasonNone, now
+}
+
+func (e *Engine) emitAccount(ctx context.Context, tx store.Tx, acc latchkey.Account, link latchkey.LinkID, typ latchkey.EventType, data map[string]any) error {
+	if acc.ExternalID != "" {
+		data["external_id"] = acc.ExternalID
+	}
+	enc, err := eventData(data)
+	if err != nil {
+		return err
+	}
+	_, err = e.cfg.Herald.Emit(ctx, tx, latchkey.Event{
+		ApplicationID: acc.ApplicationID, Type: typ, LinkID: link, AccountID: acc.ID, Data: enc,
+	})
+	return err
+}
+
+// wrongAccount withdraws the grant and asks again, naming both accounts.
+func (e *Engine) wrongAccount(ctx context.Context, tx store.Tx, t *transit, g connector.Grant, expected string) error {
+	if err := e.revoke(ctx, tx, t.flow.Provider, t.app.ID, "", g); err != nil {
+		return err
+	}
+	before := t.body.Step
+	args := map[string]string{"expected": expected, "actual": g.Identity}
+	t.body.Step = connector.Step{
+		Kind: connector.KindNotice, ID: StepWrongAccount, Args: args,
+		Actions: []connector.Action{connector.ActSubmit},
+		Errors:  []connector.FieldIssue{{Code: errs.CodeWrongAccount, Args: args}},
+	}
+	t.body.Own, t.body.State, t.body.Asked = true, nil, nil
+	return e.tellStep(ctx, tx, t, before)
+}
+
+// revoke withdraws a grant that nobody will use, at its provider, by a job.
+func (e *Engine) revoke(ctx context.Context, tx store.Tx, p latchkey.Provider, app latchkey.ApplicationID, id latchkey.AccountID, g connector.Grant) error {
+	if _, ok := e.cfg.Connectors[p].(connector.Revoker); !ok {
+		return nil
+	}
+	return e.cfg.Revocations.Revoke(ctx, tx, p, app, connector.Credential{
+		AccountID: id, Identity: g.Identity, Params: g.Params, Secret: g.Secret,
+	})
+}
+
+func eventData(data map[string]any) (json.RawMessage, error) {
+	if len(data) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(data)
+}

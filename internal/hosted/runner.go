@@ -1,0 +1,160 @@
+package hosted
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"latchkey"
+	"latchkey/internal/connector"
+	"latchkey/internal/errs"
+	"latchkey/internal/store"
+)
+
+// The runner's rhythm.
+const (
+	idleLook   = 500 * time.Millisecond // how often due Works are looked for
+	flushEvery = 2 * time.Second        // how often views of links are added up
+	sweepEvery = time.Minute            // how often dead flows are ended and old ones removed
+	sweepBatch = 500
+	// keepFinished is how long the browser of a finished flow is still shown how it ended.
+	keepFinished = 24 * time.Hour
+	dueBatch     = 64
+)
+
+// Run picks up Works that are due: polls whose time has come, and Works whose holder died. It
+// returns when ctx ends, after every Work that this process holds has ended or was given up.
+func (e *Engine) Run(ctx context.Context) error {
+	defer e.flushOpened(context.WithoutCancel(ctx))
+	defer e.running.close()
+	look, flush, sweep := time.NewTicker(idleLook), time.NewTicker(flushEvery), time.NewTicker(sweepEvery)
+	defer look.Stop()
+	defer flush.Stop()
+	defer sweep.Stop()
+	for {
+		e.pickUp(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-look.C:
+		case <-flush.C:
+			e.flushOpened(ctx)
+		case <-sweep.C:
+			e.sweep(ctx)
+		}
+	}
+}
+
+// pickUp claims every Work that is due.
+func (e *Engine) pickUp(ctx context.Context) {
+	for {
+		ids, err := e.cfg.Store.Flows().Due(ctx, e.cfg.Now(), dueBatch)
+		if err != nil {
+			if ctx.Err() == nil {
+				e.cfg.Log.ErrorContext(ctx, "due work not read", logFlow(latchkey.Flow{}, err)...)
+			}
+			return
+		}
+		for _, id := range ids {
+			if err := e.claim(ctx, id); err != nil && ctx.Err() == nil {
+				e.cfg.Log.ErrorContext(ctx, "due work not taken up", logFlow(latchkey.Flow{ID: id}, err)...)
+			}
+		}
+		if len(ids) < dueBatch || ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// claim takes one due Work up: a poll goes on, an interrupted Work becomes what its Interrupt says.
+func (e *Engine) claim(ctx context.Context, id latchkey.FlowID) error {
+	var t *transit
+	err := e.inTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		t = nil
+		f, err := tx.Flows().Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		now := e.cfg.Now()
+		if f.Status != latchkey.FlowInProgress || f.WorkDue.IsZero() || f.WorkDue.After(now) {
+			return errLost
+		}
+		if t, err = e.reopen(ctx, tx, id, f.Fence); err != nil {
+			return err
+		}
+		if t.body.Work == nil || !now.Before(f.ExpiresAt) {
+			t.stop() // nothing to do any more; the sweep ends the flow
+			return t.save(ctx, tx)
+		}
+		if err := e.takeUp(ctx, tx, t); err != nil {
+			return err
+		}
+		return t.save(ctx, tx)
+	})
+	if errors.Is(err, errLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound) {
+		return nil // another replica was quicker, or the flow has moved on
+	}
+	e.launch(t, err)
+	return err
+}
+
+// takeUp decides what a due Work becomes.
+func (e *Engine) takeUp(ctx context.Context, tx store.Tx, t *transit) error {
+	interrupted := t.flow.LeaseOwner != ""
+	w := t.body.Work
+	if !interrupted {
+		e.hand(t)
+		return nil
+	}
+	t.body.Runs++
+	runs := t.body.Runs
+	e.cfg.Log.WarnContext(ctx, "work was interrupted", append(logFlow(t.flow, nil), logInterrupt(w, runs)...)...)
+	switch {
+	case runs > maxRuns:
+		return e.take(ctx, tx, t, connector.Turn{Failure: &connector.Failure{Code: errs.CodeInterrupted, Retryable: true}})
+	case w.Interrupt == connector.Rerun:
+		e.hand(t)
+		return nil
+	case w.Interrupt == connector.Ask && t.body.Asked != nil:
+		return e.take(ctx, tx, t, askAgain(t.body, errs.CodeInterrupted))
+	default:
+		if err := e.begin(ctx, tx, t, t.flow.Provider); err != nil {
+			return err
+		}
+		t.body.Runs = runs
+		return nil
+	}
+}
+
+// hand gives the Work to this process, under a new fence.
+func (e *Engine) hand(t *transit) {
+	t.flow.Fence++
+	t.flow.LeaseOwner = e.cfg.Owner
+	t.flow.LeaseUntil = t.now.Add(e.cfg.Lease)
+	t.flow.WorkDue = t.flow.LeaseUntil
+	t.launch = true
+}
+
+func (e *Engine) flushOpened(ctx context.Context) {
+	for id, n := range e.opened.drain() {
+		if err := e.cfg.Store.Links().AddOpened(ctx, id, n); err != nil && ctx.Err() == nil {
+			e.cfg.Log.WarnContext(ctx, "views not counted", logFlow(latchkey.Flow{LinkID: id}, err)...)
+			return
+		}
+	}
+}
+
+// sweep ends flows whose time is over, and forgets what is no longer shown to anybody.
+func (e *Engine) sweep(ctx context.Context) {
+	now := e.cfg.Now()
+	_, err := e.cfg.Store.Flows().Expire(ctx, now, sweepBatch)
+	if err == nil {
+		_, err = e.cfg.Store.Flows().DeleteFinished(ctx, now.Add(-keepFinished), sweepBatch)
+	}
+	if err == nil {
+		_, err = e.cfg.Store.Tries().DeleteExpired(ctx, now, sweepBatch)
+	}
+	if err != nil && ctx.Err() == nil {
+		e.cfg.Log.ErrorContext(ctx, "old flows not removed", logFlow(latchkey.Flow{}, err)...)
+	}
+}

@@ -1,0 +1,201 @@
+package hosted
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"latchkey"
+	"latchkey/internal/connector"
+	"latchkey/internal/errs"
+	"latchkey/internal/store"
+)
+
+// errLost says that a transition came too late: the flow has moved on, or its link has.
+var errLost = errors.New("hosted: the flow moved on")
+
+// maxVersion ends flows that go on for ever: nobody answers that often in good faith.
+const maxVersion = 1000
+
+// transit is one transition of a flow inside one transaction.
+type transit struct {
+	now  time.Time
+	app  latchkey.Application
+	link latchkey.Link
+	flow latchkey.Flow
+	body body
+	// version and fence are what the row must still have; fresh flows have no row.
+	version, fence int64
+	fresh          bool
+	locked         bool
+	// launch tells that the flow now has a Work that this process holds and must begin.
+	launch bool
+}
+
+// stop takes the Work away from whoever holds it.
+func (t *transit) stop() {
+	t.body.Work, t.body.Inbox, t.body.Runs = nil, nil, 0
+	t.flow.Fence++
+	t.flow.LeaseOwner, t.flow.LeaseUntil, t.flow.WorkDue = "", time.Time{}, time.Time{}
+}
+
+func (t *transit) save(ctx context.Context, tx store.Tx) error {
+	enc, err := t.body.encode()
+	if err != nil {
+		return err
+	}
+	t.flow.Body, t.flow.StepID, t.flow.UpdatedAt = enc, t.body.Step.ID, t.now
+	if t.fresh {
+		return tx.Flows().Create(ctx, t.flow)
+	}
+	return tx.Flows().Save(ctx, t.flow, t.version, t.fence)
+}
+
+// lockLink re-reads the link under lock, and checks that it is still this flow's.
+func (t *transit) lockLink(ctx context.Context, tx store.Tx) error {
+	if t.locked {
+		return nil
+	}
+	link, err := tx.Links().ForUpdate(ctx, t.link.ID)
+	if err != nil {
+		return err
+	}
+	t.link, t.locked = link, true
+	if link.Status != latchkey.LinkInProgress || link.FlowID != t.flow.ID {
+		return errLost
+	}
+	return nil
+}
+
+func (e *Engine) emit(ctx context.Context, tx store.Tx, t *transit, typ latchkey.EventType, data map[string]any) (latchkey.Event, error) {
+	enc, err := eventData(data)
+	if err != nil {
+		return latchkey.Event{}, err
+	}
+	return e.cfg.Herald.Emit(ctx, tx, latchkey.Event{
+		ApplicationID: t.flow.ApplicationID, Type: typ, LinkID: t.flow.LinkID, FlowID: t.flow.ID, Data: enc,
+	})
+}
+
+// begin starts the provider's connector from its first step.
+func (e *Engine) begin(ctx context.Context, tx store.Tx, t *transit, p latchkey.Provider) error {
+	conn, ok := e.cfg.Connectors[p]
+	if !ok {
+		return e.take(ctx, tx, t, connector.Turn{Failure: &connector.Failure{Code: errs.CodeProviderUnavailable}})
+	}
+	t.flow.Provider = p
+	start := t.body.Start
+	start.Entropy = entropy()
+	turn, err := conn.Begin(start)
+	if err != nil {
+		return e.broken(ctx, tx, t, err)
+	}
+	return e.take(ctx, tx, t, turn)
+}
+
+// broken ends a try because of a defect of ours: the log has the cause, the end user our regret.
+func (e *Engine) broken(ctx context.Context, tx store.Tx, t *transit, cause error) error {
+	e.cfg.Log.ErrorContext(ctx, "connector failed", logFlow(t.flow, cause)...)
+	return e.take(ctx, tx, t, connector.Turn{Failure: &connector.Failure{Code: errs.CodeInternal, Retryable: true}})
+}
+
+// take applies what a connector said. Every transition of a running flow goes through here.
+func (e *Engine) take(ctx context.Context, tx store.Tx, t *transit, turn connector.Turn) error {
+	t.stop()
+	t.flow.Version++
+	t.body.Own, t.body.RedirectState = false, nil
+	if t.flow.Version > maxVersion && turn.Grant == nil {
+		turn = connector.Turn{Failure: &connector.Failure{Code: errs.CodeTooManyTries}}
+	}
+	switch {
+	case turn.Step != nil:
+		return e.show(ctx, tx, t, *turn.Step, turn.State)
+	case turn.Work != nil:
+		return e.hold(ctx, tx, t, *turn.Work, turn.State)
+	case turn.Grant != nil:
+		return e.grant(ctx, tx, t, *turn.Grant)
+	case turn.Failure != nil:
+		return e.fail(ctx, tx, t, *turn.Failure, latchkey.FlowFailed)
+	case turn.Switch != nil:
+		return e.switchTo(ctx, tx, t, *turn.Switch)
+	default:
+		return e.broken(ctx, tx, t, errors.New("hosted: empty turn"))
+	}
+}
+
+// show asks something.
+func (e *Engine) show(ctx context.Context, tx store.Tx, t *transit, s connector.Step, state []byte) error {
+	if s.Kind == connector.KindRedirect {
+		s.URL = t.bindRedirect(s.URL)
+	}
+	before := t.body.Step
+	t.body.Step, t.body.State = s, state
+	t.body.Asked = &question{Step: s, State: state}
+	return e.tellStep(ctx, tx, t, before)
+}
+
+// tellStep writes the step into the link's history: when it is reached, and when an answer to it failed.
+func (e *Engine) tellStep(ctx context.Context, tx store.Tx, t *transit, before connector.Step) error {
+	s := t.body.Step
+	if s.ID != before.ID {
+		if _, err := e.emit(ctx, tx, t, latchkey.EventFlowStep, map[string]any{"step": s.ID, "provider": t.flow.Provider}); err != nil {
+			return err
+		}
+	}
+	if len(s.Errors) == 0 {
+		return nil
+	}
+	_, err := e.emit(ctx, tx, t, latchkey.EventFlowStepFailed, map[string]any{
+		"step": s.ID, "provider": t.flow.Provider, "code": s.Errors[0].Code,
+	})
+	return err
+}
+
+// hold writes a Work down, held by this process, which begins it right after the commit.
+func (e *Engine) hold(ctx context.Context, tx store.Tx, t *transit, w connector.Work, state []byte) error {
+	before := t.body.Step
+	t.body.Work, t.body.Step, t.body.State = &w, w.Show, state
+	t.flow.LeaseOwner = e.cfg.Owner
+	t.flow.LeaseUntil = t.now.Add(e.cfg.Lease)
+	t.flow.WorkDue = t.flow.LeaseUntil
+	t.launch = true
+	return e.tellStep(ctx, tx, t, before)
+}
+
+// switchTo goes on with another provider's connector, where the link allows that provider.
+func (e *Engine) switchTo(ctx context.Context, tx store.Tx, t *transit, s connector.Switch) error {
+	if !e.offered(t.app, t.link, s.Provider) {
+		return e.take(ctx, tx, t, connector.Turn{Failure: &connector.Failure{Code: errs.CodeProviderUnavailable, Retryable: true}})
+	}
+	if s.Email != "" {
+		t.body.Start.Email = s.Email
+	}
+	return e.begin(ctx, tx, t, s.Provider)
+}
+
+// fail ends a try: the link is free again until it expires.
+func (e *Engine) fail(ctx context.Context, tx store.Tx, t *transit, f connector.Failure, st latchkey.FlowStatus) error {
+	if err := t.lockLink(ctx, tx); err != nil {
+		return err
+	}
+	if f.Detail != "" {
+		e.cfg.Log.InfoContext(ctx, "try failed", logFailure(t.flow, f)...)
+	}
+	step, event, linkStatus := StepFailed, latchkey.EventLinkFailed, latchkey.LinkFailed
+	if st == latchkey.FlowCanceled {
+		step, event, linkStatus = StepCanceled, latchkey.EventLinkCanceled, latchkey.LinkCanceled
+	}
+	at := t.body.Step.ID
+	t.body.Failure = &failure{Code: f.Code, Args: f.Args, Retryable: f.Retryable}
+	t.body.finished(connector.Step{Kind: connector.KindNotice, ID: step, Args: f.Args})
+	t.flow.Status, t.flow.FailureCode = st, string(f.Code)
+	t.link.Status, t.link.FlowID, t.link.LastFailure, t.link.UpdatedAt = linkStatus, "", string(f.Code), t.now
+	if err := tx.Links().Update(ctx, t.link); err != nil {
+		return err
+	}
+	ev, err := e.emit(ctx, tx, t, event, map[string]any{"code": f.Code, "step": at, "provider": t.flow.Provider})
+	if err != nil || !tellsExpiry(t.link) {
+		return err
+	}
+	return e.cfg.Herald.Notify(ctx, tx, Notice{Kind: NoticeFailed, Link: t.link, EventID: ev.ID, Code: f.Code})
+}

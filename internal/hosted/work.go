@@ -1,0 +1,308 @@
+package hosted
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"latchkey"
+	"latchkey/internal/connector"
+	"latchkey/internal/errs"
+	"latchkey/internal/store"
+)
+
+// Edges of a Work, for crash tests.
+const (
+	EdgeCommitted = "work.committed" // the Work is written down, not begun
+	EdgeBegun     = "work.begun"     // just before Do
+	EdgeDone      = "work.done"      // Do has returned, nothing is written down
+	EdgeTaken     = "work.taken"     // its Turn is written down
+)
+
+// maxRuns ends a Work that brings its holder down again and again.
+const maxRuns = 5
+
+// running is a Work that this process does.
+type running struct {
+	cancel context.CancelFunc
+	fence  int64
+	inbox  chan struct{}
+}
+
+type runningWorks struct {
+	mu     sync.Mutex
+	works  map[latchkey.FlowID]*running
+	wg     sync.WaitGroup
+	closed bool
+}
+
+func (r *runningWorks) add(id latchkey.FlowID, w *running) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.wg.Add(1)
+	r.works[id] = w
+	return true
+}
+
+func (r *runningWorks) remove(id latchkey.FlowID, w *running) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.works[id] == w {
+		delete(r.works, id)
+	}
+	r.wg.Done()
+}
+
+// poke tells the local holder of a Live Work that an answer has come.
+func (r *runningWorks) poke(id latchkey.FlowID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w, ok := r.works[id]; ok {
+		select {
+		case w.inbox <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// cancelBefore ends the local Work of a flow whose fence has moved on.
+func (r *runningWorks) cancelBefore(id latchkey.FlowID, fence int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w, ok := r.works[id]; ok && w.fence < fence {
+		w.cancel()
+	}
+}
+
+// close cancels everything and waits for it to end.
+func (r *runningWorks) close() {
+	r.mu.Lock()
+	r.closed = true
+	for _, w := range r.works {
+		w.cancel()
+	}
+	r.mu.Unlock()
+	r.wg.Wait()
+}
+
+// launch begins the Work that a transition left to this process. The channel closes when it has ended.
+func (e *Engine) launch(t *transit, err error) <-chan struct{} {
+	if err != nil || t == nil {
+		return nil
+	}
+	e.running.cancelBefore(t.flow.ID, t.flow.Fence)
+	if !t.launch || t.body.Work == nil {
+		return nil
+	}
+	e.cfg.Edge(EdgeCommitted)
+	w := &running{fence: t.flow.Fence, inbox: make(chan struct{}, 1)}
+	// The Work outlives the request that began it: its end is the flow's matter.
+	ctx, cancel := context.WithCancel(context.Background())
+	w.cancel = cancel
+	if !e.running.add(t.flow.ID, w) {
+		cancel() // shutting down: another replica takes it when the lease ends
+		return nil
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer e.running.remove(t.flow.ID, w)
+		defer cancel()
+		e.do(ctx, t.flow, t.body, w)
+	}()
+	return done
+}
+
+// do runs one Work under its lease and commits what comes of it.
+func (e *Engine) do(ctx context.Context, f latchkey.Flow, b body, w *running) {
+	work := *b.Work
+	limit := work.Deadline
+	if limit <= 0 {
+		limit = 30 * time.Second
+	}
+	if left := f.ExpiresAt.Sub(e.cfg.Now()); work.Live || left < limit {
+		limit = left
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		e.keepLease(ctx, cancel, f)
+	}()
+	rep := &reporter{engine: e, flow: f.ID, fence: f.Fence, inbox: w.inbox}
+	e.cfg.Edge(EdgeBegun)
+	turn, err := e.callDo(ctx, f.Provider, work, rep)
+	rep.close()
+	ended := ctx.Err()
+	cancel()
+	<-kept
+	e.cfg.Edge(EdgeDone)
+	switch {
+	case errors.Is(ended, context.Canceled) && turn.Grant == nil:
+		// Lost to an answer of the end user, or shutting down. What a connector says after it was
+		// interrupted is about the interruption, not about the account.
+		e.release(f)
+	case err == nil:
+		e.commit(f, turn)
+	case errors.Is(ended, context.DeadlineExceeded):
+		e.commit(f, timedOut(b, work))
+	default:
+		e.cfg.Log.ErrorContext(ctx, "work failed", logFlow(f, err)...)
+		e.commit(f, connector.Turn{Failure: &connector.Failure{Code: errs.CodeInternal, Retryable: true}})
+	}
+}
+
+// callDo calls the connector; its panic is an error like any other.
+func (e *Engine) callDo(ctx context.Context, p latchkey.Provider, w connector.Work, r connector.Reporter) (turn connector.Turn, err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("hosted: connector panicked: %v\n%s", x, debug.Stack())
+		}
+	}()
+	conn, ok := e.cfg.Connectors[p]
+	if !ok {
+		return connector.Turn{Failure: &connector.Failure{Code: errs.CodeProviderUnavailable}}, nil
+	}
+	return conn.Do(ctx, w, r)
+}
+
+// timedOut is what a Work becomes that did not end in time: the question again where there is one.
+func timedOut(b body, w connector.Work) connector.Turn {
+	if b.Asked == nil || w.Interrupt != connector.Ask {
+		return connector.Turn{Failure: &connector.Failure{Code: errs.CodeTimedOut, Retryable: true}}
+	}
+	return askAgain(b, errs.CodeTimedOut)
+}
+
+// askAgain shows the last question with a word of explanation.
+func askAgain(b body, code errs.Code) connector.Turn {
+	s := b.Asked.Step
+	s.Errors = []connector.FieldIssue{{Code: code}}
+	return connector.Turn{Step: &s, State: b.Asked.State}
+}
+
+// keepLease renews the lease until ctx ends, and ends ctx when the lease is lost: the fence has
+// moved on, or the database has been out of reach for the lease's length.
+func (e *Engine) keepLease(ctx context.Context, cancel context.CancelFunc, f latchkey.Flow) {
+	every := e.cfg.Lease / 3
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	last := time.Now() //nolint:forbidigo // a monotonic span: the wall clock may jump
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		rctx, stop := context.WithTimeout(ctx, every)
+		err := e.cfg.Store.Flows().Renew(rctx, f.ID, f.Fence, e.cfg.Now().Add(e.cfg.Lease))
+		stop()
+		switch {
+		case err == nil:
+			last = time.Now() //nolint:forbidigo // as above
+		case errors.Is(err, store.ErrStale) || time.Since(last) > e.cfg.Lease: //nolint:forbidigo // as above
+			cancel()
+			return
+		}
+	}
+}
+
+// commitTimeout bounds the writing down of a result after its Work's own time is over.
+const commitTimeout = 15 * time.Second
+
+// commit takes the Turn of a Work, if the Work is still this process's.
+func (e *Engine) commit(f latchkey.Flow, turn connector.Turn) {
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	var t *transit
+	err := e.inTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		var err error
+		if t, err = e.reopen(ctx, tx, f.ID, f.Fence); err != nil {
+			return err
+		}
+		if again(t.body.Work, turn) {
+			e.reschedule(t, turn)
+		} else if err := e.take(ctx, tx, t, turn); err != nil {
+			return err
+		}
+		return t.save(ctx, tx)
+	})
+	e.cfg.Edge(EdgeTaken)
+	switch {
+	case err == nil:
+		e.launch(t, nil)
+	case errors.Is(err, errLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound):
+		e.dropGrant(ctx, f, turn)
+	default:
+		// The lease runs out and the next runner does what the Work's Interrupt says.
+		e.cfg.Log.ErrorContext(ctx, "result of work not written down", logFlow(f, err)...)
+		e.dropGrant(ctx, f, turn)
+	}
+}
+
+// reopen reads a flow whose Work this process holds under the fence.
+func (e *Engine) reopen(ctx context.Context, tx store.Tx, id latchkey.FlowID, fence int64) (*transit, error) {
+	f, err := tx.Flows().Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if f.Fence != fence || f.Status != latchkey.FlowInProgress {
+		return nil, errLost
+	}
+	b, err := decodeBody(f)
+	if err != nil {
+		return nil, err
+	}
+	link, err := tx.Links().Get(ctx, f.ApplicationID, f.LinkID)
+	if err != nil {
+		return nil, err
+	}
+	app, err := tx.Applications().Get(ctx, f.ApplicationID)
+	if err != nil {
+		return nil, err
+	}
+	return &transit{now: e.cfg.Now(), app: app, link: link, flow: f, body: b, version: f.Version, fence: f.Fence}, nil
+}
+
+// again tells whether a poll asked to be repeated.
+func again(w *connector.Work, turn connector.Turn) bool {
+	return w != nil && w.Repeat > 0 && turn.Work != nil && turn.Work.Name == w.Name && turn.Work.Repeat > 0
+}
+
+// reschedule lets a poll rest. The version stays: the end user is asked nothing new, and an answer
+// that is on its way stays good.
+func (e *Engine) reschedule(t *transit, turn connector.Turn) {
+	t.body.Work, t.body.Step, t.body.State = turn.Work, turn.Work.Show, turn.State
+	t.flow.LeaseOwner, t.flow.LeaseUntil = "", time.Time{}
+	t.flow.WorkDue = t.now.Add(turn.Work.Repeat)
+}
+
+// dropGrant withdraws a Grant that came too late.
+func (e *Engine) dropGrant(ctx context.Context, f latchkey.Flow, turn connector.Turn) {
+	if turn.Grant == nil {
+		return
+	}
+	err := e.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		return e.revoke(ctx, tx, f.Provider, f.ApplicationID, "", *turn.Grant)
+	})
+	if err != nil {
+		e.cfg.Log.ErrorContext(ctx, "late grant not revoked", logFlow(f, err)...)
+	}
+}
+
+// release gives a Work up before its end, so that another replica need not wait for the lease.
+func (e *Engine) release(f latchkey.Flow) {
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	err := e.cfg.Store.Flows().Renew(ctx, f.ID, f.Fence, e.cfg.Now())
+	if err != nil && !errors.Is(err, store.ErrStale) {
+		e.cfg.Log.WarnContext(ctx, "lease not released", logFlow(f, err)...)
+	}
+}
