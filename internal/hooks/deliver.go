@@ -21,6 +21,7 @@ import (
 const (
 	maxTryTime  = 30 * time.Second
 	maxResponse = 64 << 10
+	recordTime  = 5 * time.Second
 )
 
 // Outcome tells the job runner what becomes of the job: it is done with, or it is to run again
@@ -28,6 +29,18 @@ const (
 type Outcome struct {
 	Done  bool
 	Again time.Duration
+}
+
+// errAgain is the reason that the job runner sees for a try that failed; the try itself says more.
+var errAgain = errors.New("hooks: not delivered yet")
+
+// Run is Deliver as a store.Handler.
+func (h *Hooks) Run(ctx context.Context, j store.RunningJob) error {
+	out, err := h.Deliver(ctx, j.Args)
+	if err != nil || out.Done {
+		return err
+	}
+	return store.RetryJobAfter(out.Again, errAgain)
 }
 
 // Deliver does one try at the delivery that a job of JobKind names, and records it. It returns an
@@ -74,7 +87,7 @@ func (h *Hooks) try(ctx context.Context, d latchkey.Delivery, secret string) (re
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, bytes.NewReader(d.Payload))
 	if err != nil {
 		r.Error, r.hopeless = "invalid_url: The address is not one that can be called.", true
-		return r, nil //nolint:nilerr // the address is the application's, and is told in the try
+		return r, nil
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if err := sign(req.Header, secret, webhookID(d), begun, d.Payload); err != nil {
@@ -139,6 +152,9 @@ func (h *Hooks) settle(ctx context.Context, d latchkey.Delivery, r result) (Outc
 			d.Status = latchkey.DeliveryFailed
 		}
 	}
+	// A shutdown must not forget a try that the receiver has seen.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
+	defer cancel()
 	if err := h.store.Deliveries().Record(ctx, d, r.Attempt); err != nil {
 		return Outcome{}, fmt.Errorf("hooks: recording a try: %w", err)
 	}

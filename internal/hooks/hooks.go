@@ -17,6 +17,10 @@ import (
 // JobKind is the kind of the jobs that Notify enqueues and Deliver handles.
 const JobKind = "deliver"
 
+// maxJobAttempts is only a backstop: the schedule of retries ends long before, but the runner also
+// counts what was not the receiver's fault.
+const maxJobAttempts = 100
+
 // Config is what hooks needs.
 type Config struct {
 	Store store.Store
@@ -114,7 +118,7 @@ func (h *Hooks) Notify(ctx context.Context, tx store.Tx, n Notification) error {
 	if err != nil {
 		return fmt.Errorf("hooks: job: %w", err)
 	}
-	if err := tx.Enqueue(ctx, store.Job{Kind: JobKind, Args: args}); err != nil {
+	if err := tx.Enqueue(ctx, store.Job{Kind: JobKind, Args: args, MaxAttempts: maxJobAttempts}); err != nil {
 		return fmt.Errorf("hooks: enqueueing a delivery: %w", err)
 	}
 	return nil

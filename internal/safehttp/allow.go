@@ -1,6 +1,7 @@
 package safehttp
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -87,7 +88,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 			return netip.Prefix{}, err
 		}
 		if a.Zone() != "" {
-			return netip.Prefix{}, fmt.Errorf("address with a zone")
+			return netip.Prefix{}, errors.New("address with a zone")
 		}
 		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
 	}
@@ -97,7 +98,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	}
 	// Addresses are compared in their IPv4 form; a prefix of mapped ones would never match.
 	if p.Addr().Is4In6() {
-		return netip.Prefix{}, fmt.Errorf("IPv4-mapped prefix")
+		return netip.Prefix{}, errors.New("IPv4-mapped prefix")
 	}
 	return p.Masked(), nil
 }

@@ -3,6 +3,7 @@ package secret
 import (
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -74,7 +75,7 @@ func (t *Text) UnmarshalJSON(b []byte) error {
 	var s string
 	if err := json.Unmarshal(b, &s); err != nil {
 		// The decoder's own message quotes what it read.
-		return fmt.Errorf("secret: a secret must be a JSON string")
+		return errors.New("secret: a secret must be a JSON string")
 	}
 	*t = NewText(s)
 	return nil
