@@ -1,0 +1,61 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+)
+
+// Handler does a job. An error makes it run again later, until its attempts are used up; wrap it
+// with CancelJob or RetryJobAfter to decide otherwise. The context ends with the job's time or the
+// worker's. A job runs at least once: after a crash it runs again.
+type Handler func(ctx context.Context, j RunningJob) error
+
+// RunningJob is a job as its handler sees it.
+type RunningJob struct {
+	Kind string
+	Args json.RawMessage
+	// Attempt is 1 the first time.
+	Attempt     int
+	MaxAttempts int
+	CreatedAt   time.Time
+}
+
+// JobCanceledError ends a job for good.
+type JobCanceledError struct{ Err error }
+
+func (e *JobCanceledError) Error() string { return "job canceled: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *JobCanceledError) Unwrap() error { return e.Err }
+
+// CancelJob makes an error that ends the job for good: it is not tried again.
+func CancelJob(err error) error {
+	if err == nil {
+		err = errors.New("no reason given")
+	}
+	return &JobCanceledError{Err: err}
+}
+
+// JobRetryError makes a job run again at a chosen time.
+type JobRetryError struct {
+	After time.Duration
+	Err   error
+}
+
+func (e *JobRetryError) Error() string {
+	return "job again after " + e.After.String() + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *JobRetryError) Unwrap() error { return e.Err }
+
+// RetryJobAfter makes an error that has the job run again after d. The attempt counts: after the
+// last one the job is given up all the same.
+func RetryJobAfter(d time.Duration, err error) error {
+	if err == nil {
+		err = errors.New("no reason given")
+	}
+	return &JobRetryError{After: d, Err: err}
+}

@@ -1,0 +1,155 @@
+package sqlstore
+
+import (
+	"context"
+	"strings"
+
+	"latchkey"
+	"latchkey/internal/store"
+	"latchkey/internal/store/sqlstore/sqlgen"
+)
+
+type accounts struct{ tx }
+
+func accountSecretPlace(app, id string) string { return aad(app, "accounts", id, "secret") }
+
+// accountColumns are the parts of an account that are kept as JSON or sealed.
+type accountColumns struct {
+	sources, metadata, warnings string
+	secret                      []byte
+}
+
+func (a accounts) columns(v latchkey.Account) (c accountColumns, err error) {
+	if c.sources, err = toJSON(v.Sources, len(v.Sources)); err != nil {
+		return c, err
+	}
+	if c.metadata, err = toJSON(v.Metadata, len(v.Metadata)); err != nil {
+		return c, err
+	}
+	if c.warnings, err = toJSON(v.Warnings, len(v.Warnings)); err != nil {
+		return c, err
+	}
+	c.secret, err = a.s.seal(accountSecretPlace(string(v.ApplicationID), string(v.ID)), v.Secret)
+	return c, err
+}
+
+func (a accounts) Create(ctx context.Context, v latchkey.Account) error {
+	c, err := a.columns(v)
+	if err != nil {
+		return err
+	}
+	p := sqlgen.CreateAccountParams{
+		ID: string(v.ID), ApplicationID: string(v.ApplicationID), ExternalID: v.ExternalID, Provider: string(v.Provider),
+		Name: v.Name, Identity: v.Identity, Proof: string(v.Proof), Status: string(v.Status), Reason: string(v.Reason),
+		StatusAt: ms(v.StatusAt), Sources: c.sources, Params: string(v.Params), Metadata: c.metadata,
+		Options: string(v.Options), Secret: c.secret, Warnings: c.warnings, Sequence: v.Sequence, Test: v.Test,
+		CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt), CheckedAt: ms(v.CheckedAt),
+	}
+	return a.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateAccount(ctx, p) })
+}
+
+// ours tells an id of ours from an application's own name, which may not look like one.
+func ours(idOrExternal string) bool { return strings.HasPrefix(idOrExternal, "acc_") }
+
+func (a accounts) Get(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (v latchkey.Account, err error) {
+	var row sqlgen.Account
+	err = a.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		row, err = getAccount(ctx, q, string(app), idOrExternal)
+		return err
+	})
+	if err != nil {
+		return v, err
+	}
+	return a.fromRow(row)
+}
+
+func (a accounts) ForUpdate(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (v latchkey.Account, err error) {
+	var row sqlgen.Account
+	err = a.locked(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		row, err = getAccount(ctx, q, string(app), idOrExternal)
+		return err
+	}, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		row, err = getAccountForUpdate(ctx, q, string(app), idOrExternal)
+		return err
+	})
+	if err != nil {
+		return v, err
+	}
+	return a.fromRow(row)
+}
+
+func getAccount(ctx context.Context, q *sqlgen.Queries, app, idOrExternal string) (sqlgen.Account, error) {
+	if ours(idOrExternal) {
+		return q.GetAccount(ctx, sqlgen.GetAccountParams{ApplicationID: app, ID: idOrExternal})
+	}
+	return q.AccountByExternalID(ctx, sqlgen.AccountByExternalIDParams{ApplicationID: app, ExternalID: idOrExternal})
+}
+
+func getAccountForUpdate(ctx context.Context, q *sqlgen.Queries, app, idOrExternal string) (sqlgen.Account, error) {
+	if ours(idOrExternal) {
+		return q.GetAccountForUpdate(ctx, sqlgen.GetAccountForUpdateParams{ApplicationID: app, ID: idOrExternal})
+	}
+	return q.AccountByExternalIDForUpdate(ctx, sqlgen.AccountByExternalIDForUpdateParams{ApplicationID: app, ExternalID: idOrExternal})
+}
+
+func (a accounts) Update(ctx context.Context, v latchkey.Account) error {
+	c, err := a.columns(v)
+	if err != nil {
+		return err
+	}
+	p := sqlgen.UpdateAccountParams{
+		ID: string(v.ID), ApplicationID: string(v.ApplicationID), Provider: string(v.Provider),
+		Name: v.Name, Identity: v.Identity, Proof: string(v.Proof), Status: string(v.Status), Reason: string(v.Reason),
+		StatusAt: ms(v.StatusAt), Sources: c.sources, Params: string(v.Params), Metadata: c.metadata,
+		Options: string(v.Options), Secret: c.secret, Warnings: c.warnings, Test: v.Test,
+		UpdatedAt: ms(v.UpdatedAt), CheckedAt: ms(v.CheckedAt),
+	}
+	return a.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.UpdateAccount(ctx, p) })
+}
+
+func (a accounts) NextSequence(ctx context.Context, id latchkey.AccountID) (n int64, err error) {
+	next := func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		n, err = q.NextAccountSequence(ctx, string(id))
+		return err
+	}
+	err = a.locked(ctx, next, next)
+	return n, err
+}
+
+func (a accounts) Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.AccountID) error {
+	p := sqlgen.DeleteAccountParams{ApplicationID: string(app), ID: string(id)}
+	return a.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.DeleteAccount(ctx, p) })
+}
+
+func (a accounts) List(ctx context.Context, app latchkey.ApplicationID, p store.Page) ([]latchkey.Account, error) {
+	var rows []sqlgen.Account
+	err := a.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		rows, err = q.ListAccounts(ctx, sqlgen.ListAccountsParams{ApplicationID: string(app), Before: before(p), Page: pageSize(p.Limit)})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, a.fromRow)
+}
+
+func (a accounts) fromRow(r sqlgen.Account) (v latchkey.Account, err error) {
+	v = latchkey.Account{
+		ID: latchkey.AccountID(r.ID), ApplicationID: latchkey.ApplicationID(r.ApplicationID), ExternalID: r.ExternalID,
+		Provider: latchkey.Provider(r.Provider), Name: r.Name, Identity: r.Identity, Proof: latchkey.IdentityProof(r.Proof),
+		Status: latchkey.AccountStatus(r.Status), Reason: latchkey.Reason(r.Reason), StatusAt: at(r.StatusAt),
+		Params: raw(r.Params), Options: raw(r.Options), Sequence: r.Sequence, Test: r.Test,
+		CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt), CheckedAt: at(r.CheckedAt),
+	}
+	if v.Sources, err = fromJSON[[]latchkey.Source](r.Sources, "an account's sources"); err != nil {
+		return v, err
+	}
+	if v.Metadata, err = fromJSON[map[string]string](r.Metadata, "an account's metadata"); err != nil {
+		return v, err
+	}
+	if v.Warnings, err = fromJSON[[]string](r.Warnings, "an account's warnings"); err != nil {
+		return v, err
+	}
+	v.Secret, err = a.s.unseal(accountSecretPlace(r.ApplicationID, r.ID), r.Secret)
+	return v, err
+}

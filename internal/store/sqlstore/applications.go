@@ -1,0 +1,87 @@
+package sqlstore
+
+import (
+	"context"
+
+	"latchkey"
+	"latchkey/internal/store/sqlstore/sqlgen"
+)
+
+type applications struct{ tx }
+
+func webhookSecretPlace(id string) string { return aad(id, "applications", id, "webhook_secret") }
+
+func (a applications) Create(ctx context.Context, v latchkey.Application) error {
+	providers, err := toJSON(v.Providers, len(v.Providers))
+	if err != nil {
+		return err
+	}
+	secret, err := a.s.seal(webhookSecretPlace(string(v.ID)), []byte(v.WebhookSecret))
+	if err != nil {
+		return err
+	}
+	p := sqlgen.CreateApplicationParams{
+		ID: string(v.ID), Name: v.Name, Test: v.Test, Providers: providers, WebhookSecret: secret, CreatedAt: ms(v.CreatedAt),
+	}
+	return a.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateApplication(ctx, p) })
+}
+
+func (a applications) Get(ctx context.Context, id latchkey.ApplicationID) (v latchkey.Application, err error) {
+	var row sqlgen.Application
+	err = a.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		row, err = q.GetApplication(ctx, string(id))
+		return err
+	})
+	if err != nil {
+		return v, err
+	}
+	return a.fromRow(row)
+}
+
+func (a applications) ByName(ctx context.Context, name string) (v latchkey.Application, err error) {
+	var row sqlgen.Application
+	err = a.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		row, err = q.ApplicationByName(ctx, name)
+		return err
+	})
+	if err != nil {
+		return v, err
+	}
+	return a.fromRow(row)
+}
+
+func (a applications) List(ctx context.Context) ([]latchkey.Application, error) {
+	var rows []sqlgen.Application
+	err := a.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		rows, err = q.ListApplications(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, a.fromRow)
+}
+
+func (a applications) Update(ctx context.Context, v latchkey.Application) error {
+	providers, err := toJSON(v.Providers, len(v.Providers))
+	if err != nil {
+		return err
+	}
+	secret, err := a.s.seal(webhookSecretPlace(string(v.ID)), []byte(v.WebhookSecret))
+	if err != nil {
+		return err
+	}
+	p := sqlgen.UpdateApplicationParams{ID: string(v.ID), Name: v.Name, Test: v.Test, Providers: providers, WebhookSecret: secret}
+	return a.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.UpdateApplication(ctx, p) })
+}
+
+func (a applications) fromRow(r sqlgen.Application) (latchkey.Application, error) {
+	v := latchkey.Application{ID: latchkey.ApplicationID(r.ID), Name: r.Name, Test: r.Test, CreatedAt: at(r.CreatedAt)}
+	var err error
+	if v.Providers, err = fromJSON[[]latchkey.Provider](r.Providers, "an application's providers"); err != nil {
+		return v, err
+	}
+	secret, err := a.s.unseal(webhookSecretPlace(r.ID), r.WebhookSecret)
+	v.WebhookSecret = string(secret)
+	return v, err
+}

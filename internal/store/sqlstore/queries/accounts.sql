@@ -1,0 +1,34 @@
+-- name: CreateAccount :execrows
+INSERT INTO accounts (id, application_id, external_id, provider, name, identity, proof, status, reason, status_at,
+    sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+ON CONFLICT DO NOTHING;
+
+-- name: GetAccount :one
+SELECT * FROM accounts WHERE id = $1 AND application_id = $2;
+
+-- name: GetAccountForUpdate :one
+SELECT * FROM accounts WHERE id = $1 AND application_id = $2 FOR UPDATE;
+
+-- name: AccountByExternalID :one
+SELECT * FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> '';
+
+-- name: AccountByExternalIDForUpdate :one
+SELECT * FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> '' FOR UPDATE;
+
+-- name: UpdateAccount :execrows
+UPDATE accounts SET provider = @provider, name = @name, identity = @identity, proof = @proof, status = @status,
+    reason = @reason, status_at = @status_at, sources = @sources, params = @params, metadata = @metadata,
+    options = @options, secret = @secret, warnings = @warnings, test = @test, updated_at = @updated_at,
+    checked_at = @checked_at
+WHERE id = @id AND application_id = @application_id;
+
+-- name: NextAccountSequence :one
+UPDATE accounts SET sequence = sequence + 1 WHERE id = $1 RETURNING sequence;
+
+-- name: DeleteAccount :execrows
+DELETE FROM accounts WHERE application_id = $1 AND id = $2;
+
+-- name: ListAccounts :many
+SELECT * FROM accounts WHERE application_id = @application_id AND id < @before
+ORDER BY id DESC LIMIT @page;

@@ -1,0 +1,17 @@
+-- name: CreateApplication :execrows
+INSERT INTO applications (id, name, test, providers, webhook_secret, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING;
+
+-- name: GetApplication :one
+SELECT * FROM applications WHERE id = $1;
+
+-- name: ApplicationByName :one
+SELECT * FROM applications WHERE name = $1;
+
+-- name: ListApplications :many
+SELECT * FROM applications ORDER BY id DESC;
+
+-- name: UpdateApplication :execrows
+UPDATE applications SET name = @name, test = @test, providers = @providers, webhook_secret = @webhook_secret
+WHERE id = @id;

@@ -1,0 +1,45 @@
+-- Sealed values begin with the five bytes that name their key.
+
+-- name: FlowsSealedOtherwise :many
+SELECT id, application_id, body AS sealed FROM flows
+WHERE id > @after AND length(body) > 0 AND substr(body, 1, 5) <> @prefix ORDER BY id LIMIT @page;
+
+-- name: SwapFlowBody :execrows
+UPDATE flows SET body = @sealed WHERE id = @id AND body = @was;
+
+-- name: CountFlowsSealedWith :one
+SELECT count(*) FROM flows WHERE length(body) > 0 AND substr(body, 1, 5) = @prefix;
+
+-- name: AccountsSealedOtherwise :many
+SELECT id, application_id, secret AS sealed FROM accounts
+WHERE id > @after AND length(secret) > 0 AND substr(secret, 1, 5) <> @prefix ORDER BY id LIMIT @page;
+
+-- name: SwapAccountSecret :execrows
+UPDATE accounts SET secret = @sealed WHERE id = @id AND secret = @was;
+
+-- name: CountAccountsSealedWith :one
+SELECT count(*) FROM accounts WHERE length(secret) > 0 AND substr(secret, 1, 5) = @prefix;
+
+-- name: ApplicationsSealedOtherwise :many
+SELECT id, webhook_secret AS sealed FROM applications
+WHERE id > @after AND length(webhook_secret) > 0 AND substr(webhook_secret, 1, 5) <> @prefix
+ORDER BY id LIMIT @page;
+
+-- name: SwapApplicationSecret :execrows
+UPDATE applications SET webhook_secret = @sealed WHERE id = @id AND webhook_secret = @was;
+
+-- name: CountApplicationsSealedWith :one
+SELECT count(*) FROM applications
+WHERE length(webhook_secret) > 0 AND substr(webhook_secret, 1, 5) = @prefix;
+
+-- name: IdempotencySealedOtherwise :many
+SELECT application_id, route, key_hash, body AS sealed FROM idempotency
+WHERE length(body) > 0 AND substr(body, 1, 5) <> @prefix
+ORDER BY application_id, route, key_hash LIMIT @page OFFSET @skip;
+
+-- name: SwapIdempotencyBody :execrows
+UPDATE idempotency SET body = @sealed
+WHERE application_id = @application_id AND route = @route AND key_hash = @key_hash AND body = @was;
+
+-- name: CountIdempotencySealedWith :one
+SELECT count(*) FROM idempotency WHERE length(body) > 0 AND substr(body, 1, 5) = @prefix;

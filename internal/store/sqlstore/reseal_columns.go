@@ -1,0 +1,89 @@
+package sqlstore
+
+import (
+	"context"
+
+	"latchkey/internal/store/sqlstore/sqlgen"
+)
+
+// sealedColumns are all columns that hold sealed values.
+func sealedColumns() []sealedColumn {
+	return []sealedColumn{
+		{otherwise: applicationsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountApplicationsSealedWith(ctx, prefix)
+		}},
+		{otherwise: accountsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountAccountsSealedWith(ctx, prefix)
+		}},
+		{otherwise: flowsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountFlowsSealedWith(ctx, prefix)
+		}},
+		{otherwise: answersSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountIdempotencySealedWith(ctx, prefix)
+		}},
+	}
+}
+
+func applicationsSealed(ctx context.Context, q *sqlgen.Queries, prefix []byte, after string, _, page int32) ([]sealedRow, error) {
+	rows, err := q.ApplicationsSealedOtherwise(ctx, sqlgen.ApplicationsSealedOtherwiseParams{After: after, Prefix: prefix, Page: page})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, func(r sqlgen.ApplicationsSealedOtherwiseRow) (sealedRow, error) {
+		return sealedRow{
+			id: r.ID, place: webhookSecretPlace(r.ID), sealed: r.Sealed,
+			swap: func(ctx context.Context, q *sqlgen.Queries, sealed []byte) (int64, error) {
+				return q.SwapApplicationSecret(ctx, sqlgen.SwapApplicationSecretParams{ID: r.ID, Was: r.Sealed, Sealed: sealed})
+			},
+		}, nil
+	})
+}
+
+func accountsSealed(ctx context.Context, q *sqlgen.Queries, prefix []byte, after string, _, page int32) ([]sealedRow, error) {
+	rows, err := q.AccountsSealedOtherwise(ctx, sqlgen.AccountsSealedOtherwiseParams{After: after, Prefix: prefix, Page: page})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, func(r sqlgen.AccountsSealedOtherwiseRow) (sealedRow, error) {
+		return sealedRow{
+			id: r.ID, place: accountSecretPlace(r.ApplicationID, r.ID), sealed: r.Sealed,
+			swap: func(ctx context.Context, q *sqlgen.Queries, sealed []byte) (int64, error) {
+				return q.SwapAccountSecret(ctx, sqlgen.SwapAccountSecretParams{ID: r.ID, Was: r.Sealed, Sealed: sealed})
+			},
+		}, nil
+	})
+}
+
+func flowsSealed(ctx context.Context, q *sqlgen.Queries, prefix []byte, after string, _, page int32) ([]sealedRow, error) {
+	rows, err := q.FlowsSealedOtherwise(ctx, sqlgen.FlowsSealedOtherwiseParams{After: after, Prefix: prefix, Page: page})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, func(r sqlgen.FlowsSealedOtherwiseRow) (sealedRow, error) {
+		return sealedRow{
+			id: r.ID, place: flowBodyPlace(r.ApplicationID, r.ID), sealed: r.Sealed,
+			swap: func(ctx context.Context, q *sqlgen.Queries, sealed []byte) (int64, error) {
+				return q.SwapFlowBody(ctx, sqlgen.SwapFlowBodyParams{ID: r.ID, Was: r.Sealed, Sealed: sealed})
+			},
+		}, nil
+	})
+}
+
+// answersSealed pages by skipping those that could not be opened: the others leave the list as they
+// are sealed anew.
+func answersSealed(ctx context.Context, q *sqlgen.Queries, prefix []byte, _ string, skip, page int32) ([]sealedRow, error) {
+	rows, err := q.IdempotencySealedOtherwise(ctx, sqlgen.IdempotencySealedOtherwiseParams{Prefix: prefix, Skip: skip, Page: page})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, func(r sqlgen.IdempotencySealedOtherwiseRow) (sealedRow, error) {
+		return sealedRow{
+			place: answerPlace(r.ApplicationID, r.Route, r.KeyHash), sealed: r.Sealed,
+			swap: func(ctx context.Context, q *sqlgen.Queries, sealed []byte) (int64, error) {
+				return q.SwapIdempotencyBody(ctx, sqlgen.SwapIdempotencyBodyParams{
+					ApplicationID: r.ApplicationID, Route: r.Route, KeyHash: r.KeyHash, Was: r.Sealed, Sealed: sealed,
+				})
+			},
+		}, nil
+	})
+}
