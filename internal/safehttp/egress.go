@@ -66,8 +66,9 @@ type Config struct {
 	DNSServer string
 	// OwnListeners are the addresses that this process listens on. They are never reached.
 	OwnListeners func() []netip.AddrPort
-	Now          func() time.Time
-	Log          *slog.Logger
+	// Now decides whether a certificate is in its time.
+	Now func() time.Time
+	Log *slog.Logger
 }
 
 // Times and counts that bound a dial.
@@ -128,7 +129,7 @@ func loadRoots(cfg Config) (*x509.CertPool, error) {
 // TLSConfig verifies serverName against the system's roots and the operator's, with TLS 1.2 or later.
 // Each call returns a config of its own.
 func (e *Egress) TLSConfig(serverName string) *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName, RootCAs: e.roots}
+	return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: serverName, RootCAs: e.roots, Time: e.now}
 }
 
 // DialContext connects to hostport ("mail.example.com:993") over "tcp", "tcp4" or "tcp6", if the

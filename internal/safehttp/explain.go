@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"latchkey/internal/errs"
@@ -101,8 +102,13 @@ func isTLS(err error) bool {
 	if _, ok := errors.AsType[tls.AlertError](err); ok {
 		return true
 	}
-	// What this side finds wrong with the other's offer has no type of its own, but the other side's
-	// alerts come as a net.OpError with this Op.
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && (op.Op == "remote error" || op.Op == "local error")
+	// The other side's alerts come as a net.OpError with this Op.
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "remote error" || op.Op == "local error") {
+		return true
+	}
+	// What this side finds wrong with the other's offer has no type, only crypto/tls's prefix.
+	for next := err; next != nil; next = errors.Unwrap(next) {
+		err = next
+	}
+	return strings.HasPrefix(err.Error(), "tls: ")
 }
