@@ -60,9 +60,9 @@ func New(cfg Config) *Hooks {
 // for an event of an account that still exists, the Sequence, and returns the event as written.
 func (h *Hooks) Emit(ctx context.Context, tx store.Tx, ev latchkey.Event) (latchkey.Event, error) {
 	// Rows keep milliseconds; so does what the caller sees.
-	now := h.now().UTC().Truncate(time.Millisecond)
+	now := h.now().UTC()
 	if ev.CreatedAt.IsZero() {
-		ev.CreatedAt = now
+		ev.CreatedAt = now.Truncate(time.Millisecond)
 	}
 	if ev.ID == "" {
 		ev.ID = latchkey.NewEventID(now)
