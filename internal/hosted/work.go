@@ -306,3 +306,14 @@ func (e *Engine) release(f latchkey.Flow) {
 		e.cfg.Log.WarnContext(ctx, "lease not released", logFlow(f, err)...)
 	}
 }
+
+// Running lists the flows whose Works this process does now.
+func (e *Engine) Running() []string {
+	e.running.mu.Lock()
+	defer e.running.mu.Unlock()
+	out := make([]string, 0, len(e.running.works))
+	for id := range e.running.works {
+		out = append(out, string(id))
+	}
+	return out
+}
