@@ -65,11 +65,13 @@ func WriteJSON(w http.ResponseWriter, r *http.Request, status int, v any) {
 	WriteBody(w, r, status, body)
 }
 
-// WriteBody answers with a body that is JSON already.
+// WriteBody answers with a body that is JSON already. Nobody keeps it, unless the header says so.
 func WriteBody(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store")
+	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {

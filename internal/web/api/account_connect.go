@@ -1,0 +1,206 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"latchkey"
+	"latchkey/internal/errs"
+	"latchkey/internal/hosted"
+)
+
+const (
+	maxSecret = 1024
+	maxHost   = 253
+	maxPort   = 65535
+)
+
+// createAccount answers POST /accounts: a connection without the wizard.
+func (a *API) createAccount(ctx context.Context, c *call) (answer, error) {
+	f, err := c.object()
+	if err != nil {
+		return answer{}, err
+	}
+	spec := readAccount(f, c.app)
+	if spec.Provider != "" && spec.Provider != latchkey.IMAP && spec.Provider != latchkey.Mock {
+		return answer{}, errs.New(errs.Conflict, errs.CodeProviderUnavailable,
+			"Accounts of this provider are connected by their end users. Make a link with POST /v1/links.")
+	}
+	if err := f.done(); err != nil {
+		return answer{}, err
+	}
+	res, err := a.cfg.Direct.Connect(ctx, c.app, spec)
+	if err != nil {
+		return answer{}, err
+	}
+	status := http.StatusCreated
+	if res.State == "existing" {
+		status = http.StatusOK
+	}
+	return answer{status, accountCreated{
+		Object: "AccountCreated", AccountID: string(res.Account.ID), State: res.State, Test: res.Account.Test,
+	}}, nil
+}
+
+// reconnectAccount answers POST /accounts/{id}: the same account with a new credential.
+func (a *API) reconnectAccount(ctx context.Context, c *call) (answer, error) {
+	id, err := c.accountRef()
+	if err != nil {
+		return answer{}, err
+	}
+	// Whose account it is comes before what is wrong with the body: a foreign one is unknown.
+	acc, err := a.cfg.Accounts.Get(ctx, c.app.ID, id)
+	if err != nil {
+		return answer{}, err
+	}
+	f, err := c.object()
+	if err != nil {
+		return answer{}, err
+	}
+	spec := readReconnect(f, acc)
+	if err := f.done(); err != nil {
+		return answer{}, err
+	}
+	res, err := a.cfg.Direct.Connect(ctx, c.app, spec)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, accountReconnected{
+		Object: "AccountReconnected", AccountID: string(res.Account.ID), Test: res.Account.Test,
+	}}, nil
+}
+
+// readAccount reads the body of POST /accounts; see accountRequest.
+func readAccount(f *fields, app latchkey.Application) hosted.DirectSpec {
+	spec := hosted.DirectSpec{Provider: directProvider(f, app)}
+	spec.ExternalID = f.externalID("account_id")
+	spec.ExpectedIdentity = f.str("expected_identity", text{max: maxIdentity, trim: true, emptyAbsent: f.lenient})
+	spec.Metadata = f.flatMap("metadata", maxMetadata, maxMetadataKey, maxMetadataValue)
+	readMail(f, &spec)
+	return spec
+}
+
+// readReconnect reads the body of POST /accounts/{id}; see reconnectRequest.
+func readReconnect(f *fields, acc latchkey.Account) hosted.DirectSpec {
+	spec := hosted.DirectSpec{Provider: acc.Provider, Reconnect: string(acc.ID)}
+	if f.lenient {
+		// Client libraries repeat what they already say; it must not say something else.
+		if again := f.accountRef("account_id", false); again != "" && again != string(acc.ID) && again != acc.ExternalID {
+			f.fail("account_id", errs.CodeInvalidValue, "This is not the account that the address names.")
+		}
+		if p := f.str("provider", text{max: maxNameOf, emptyAbsent: true}); p != "" {
+			if parsed, ok := latchkey.ParseProvider(p); !ok || parsed != acc.Provider {
+				f.fail("provider", errs.CodeInvalidValue, "The account is of another provider.")
+			}
+		}
+	}
+	readMail(f, &spec)
+	return spec
+}
+
+func directProvider(f *fields, app latchkey.Application) latchkey.Provider {
+	s := f.str("provider", text{required: true, max: maxNameOf})
+	if s == "" {
+		return ""
+	}
+	p, ok := latchkey.ParseProvider(s)
+	if !ok || (p == latchkey.Mock && !app.Test) {
+		f.fail("provider", errs.CodeInvalidValue, "This is not a provider that can be connected here. There is IMAP.")
+		return ""
+	}
+	return p
+}
+
+// readMail reads what describes a mailbox; see MailFields. The values go to the connector by name.
+func readMail(f *fields, spec *hosted.DirectSpec) {
+	v := map[string]string{}
+	put := func(name, value string) {
+		if value != "" {
+			v[name] = value
+		}
+	}
+	spec.Email = f.email("email")
+	spec.Name = f.str("name", text{max: maxDisplayName, trim: true, emptyAbsent: true})
+	for _, side := range []string{"imap", "smtp"} {
+		put(side+"_host", f.str(side+"_host", text{max: maxHost, trim: true, emptyAbsent: true}))
+		if n, ok := f.integer(side+"_port", 1, maxPort); ok {
+			put(side+"_port", strconv.Itoa(n))
+		}
+		put(side+"_encryption", f.encryption(side+"_encryption"))
+		put(side+"_user", f.str(side+"_user", text{max: maxIdentity, trim: true, emptyAbsent: true}))
+		put(side+"_password", f.secret(side+"_password"))
+	}
+	put("password", f.secret("password"))
+	if spec.Provider == latchkey.Mock {
+		put("username", f.str("username", text{max: maxIdentity, trim: true, emptyAbsent: true}))
+	}
+	f.unsupported("proxy", "country", "ip")
+	if spec.Email == "" && strings.Contains(v["imap_user"], "@") {
+		spec.Email = v["imap_user"]
+	}
+	put("email", spec.Email)
+	put("name", spec.Name)
+	if spec.Provider == latchkey.Mock {
+		spec.Values = v
+		return
+	}
+	if spec.Reconnect == "" && spec.Email == "" && !f.failed("email") {
+		f.fail("email", errs.CodeRequired, "Say which mailbox it is, by email or by an imap_user that is an address.")
+	}
+	if v["password"] == "" && v["imap_password"] == "" && v["smtp_password"] == "" && !f.failed("password") {
+		f.fail("password", errs.CodeRequired, "Send password, or imap_password and smtp_password.")
+	}
+	spec.Values = v
+}
+
+// failed tells whether something is wrong with the field already.
+func (f *fields) failed(name string) bool {
+	for _, p := range f.problem {
+		if p.Field == name {
+			return true
+		}
+	}
+	return false
+}
+
+// encryption reads how a server is spoken to. Client libraries send "default" for no opinion.
+func (f *fields) encryption(name string) string {
+	s := f.str(name, text{max: maxNameOf, emptyAbsent: true})
+	switch strings.ToLower(s) {
+	case "":
+		return ""
+	case "tls", "ssl":
+		return "tls"
+	case "starttls", "none":
+		return strings.ToLower(s)
+	case "default":
+		if f.lenient {
+			return ""
+		}
+	}
+	f.fail(name, errs.CodeInvalidValue, "This must be tls, starttls or none.")
+	return ""
+}
+
+// secret reads a password, exactly as it is: spaces at its ends may be part of it.
+func (f *fields) secret(name string) string {
+	v := f.get(name)
+	if v == nil {
+		return ""
+	}
+	s, ok := unquote(v)
+	switch {
+	case !ok:
+		f.fail(name, errs.CodeInvalidType, "This must be a string.")
+	case utf8.RuneCountInString(s) > maxSecret:
+		f.fail(name, errs.CodeTooLong, "This may have "+strconv.Itoa(maxSecret)+" characters at most.")
+	case strings.ContainsAny(s, "\x00\r\n"):
+		f.fail(name, errs.CodeInvalidValue, "This must not contain line breaks.")
+	default:
+		return s
+	}
+	return ""
+}

@@ -1,0 +1,124 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"latchkey"
+	"latchkey/internal/hosted"
+	"latchkey/internal/store"
+	"latchkey/internal/web"
+)
+
+// Keys tells whose API key it is.
+type Keys interface {
+	Authenticate(ctx context.Context, key string) (latchkey.Application, latchkey.APIKey, error)
+}
+
+// Links makes and reads links.
+type Links interface {
+	CreateLink(ctx context.Context, app latchkey.Application, spec hosted.LinkSpec) (hosted.CreatedLink, error)
+	Link(ctx context.Context, app latchkey.ApplicationID, id latchkey.LinkID) (latchkey.Link, []latchkey.Event, error)
+	Links(ctx context.Context, app latchkey.ApplicationID, f store.LinkFilter, p store.Page) ([]latchkey.Link, error)
+	ExpireLink(ctx context.Context, app latchkey.ApplicationID, id latchkey.LinkID) (latchkey.Link, error)
+}
+
+// Connecter connects an account without the wizard.
+type Connecter interface {
+	Connect(ctx context.Context, app latchkey.Application, d hosted.DirectSpec) (hosted.DirectResult, error)
+}
+
+// Accounts looks after connected accounts.
+type Accounts interface {
+	List(ctx context.Context, app latchkey.ApplicationID, p store.Page) ([]latchkey.Account, error)
+	Get(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
+	Delete(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) error
+	Check(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
+}
+
+// Events reads what happened.
+type Events interface {
+	List(ctx context.Context, app latchkey.ApplicationID, f store.EventFilter, after latchkey.EventID, limit int) ([]latchkey.Event, error)
+}
+
+// Answers remembers answers to creating requests.
+type Answers interface {
+	Claim(ctx context.Context, a store.IdempotentAnswer, staleBefore time.Time) (store.IdempotentAnswer, bool, error)
+	Finish(ctx context.Context, a store.IdempotentAnswer) error
+	Release(ctx context.Context, a store.IdempotentAnswer) error
+}
+
+// MAC makes message authentication codes, one key for each purpose.
+type MAC interface {
+	MAC(purpose string, data []byte) []byte
+}
+
+// ProviderApps tells whether the application has that provider app (pap_…).
+type ProviderApps interface {
+	Exists(ctx context.Context, app latchkey.ApplicationID, id string) (bool, error)
+}
+
+// Config is what the API needs.
+type Config struct {
+	BaseURL *url.URL
+	Now     func() time.Time
+	Log     *slog.Logger
+
+	Keys     Keys
+	Links    Links
+	Direct   Connecter
+	Accounts Accounts
+	Events   Events
+	Answers  Answers
+	MAC      MAC
+	// ProviderApps may be nil where there are none.
+	ProviderApps ProviderApps
+
+	// KeyLimit bounds each key, and WrongKeyLimit the wrong keys of each address. Zero limits nothing.
+	KeyLimit      web.Limit
+	WrongKeyLimit web.Limit
+	// Version is the product's, for the description.
+	Version string
+}
+
+// API serves the routes.
+type API struct {
+	cfg       Config
+	base      string
+	keyLimit  *web.Limiter
+	wrongKeys *web.Limiter
+	// document is made when somebody first asks for it.
+	document func() (document, error)
+}
+
+// New makes the API.
+func New(cfg Config) *API {
+	a := &API{
+		cfg:       cfg,
+		base:      strings.TrimSuffix(cfg.BaseURL.String(), "/"),
+		keyLimit:  web.NewLimiter(cfg.KeyLimit, cfg.Now),
+		wrongKeys: web.NewLimiter(cfg.WrongKeyLimit, cfg.Now),
+	}
+	a.document = sync.OnceValues(a.describe)
+	return a
+}
+
+// Register adds the routes to the mux, under both prefixes, and what answers unknown ones.
+func (a *API) Register(mux *http.ServeMux) {
+	for _, rt := range a.routes() {
+		mux.Handle(rt.method+" "+web.StrictPrefix+rt.path, a.serve(rt, false))
+		mux.Handle(rt.method+" "+web.LenientPrefix+rt.path, a.serve(rt, true))
+	}
+	unknown := web.NoRoute(mux)
+	mux.HandleFunc(web.StrictPrefix+"/", unknown)
+	mux.HandleFunc(web.LenientPrefix+"/", unknown)
+	mux.HandleFunc("GET /openapi.json", a.serveDocument)
+	registerDocs(mux)
+}
+
+func (a *API) now() time.Time { return a.cfg.Now().UTC().Truncate(time.Millisecond) }

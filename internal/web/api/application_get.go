@@ -1,0 +1,31 @@
+package api
+
+import (
+	"context"
+	"net/http"
+)
+
+type application struct {
+	Object      string   `json:"object" enum:"Application"`
+	ID          string   `json:"id"`
+	Name        string   `json:"name"`
+	Test        bool     `json:"test" doc:"A test application, for ever: MOCK exists only in these."`
+	Providers   []string `json:"providers" nullable:"false" doc:"What its links may offer; empty means everything that is set up."`
+	Permissions []string `json:"permissions" nullable:"false" doc:"What the key that asked may do."`
+	CreatedAt   stamp    `json:"created_at"`
+}
+
+// getApplication answers GET /application: whose key this is.
+func (a *API) getApplication(_ context.Context, c *call) (answer, error) {
+	out := application{
+		Object: "Application", ID: string(c.app.ID), Name: c.app.Name, Test: c.app.Test, CreatedAt: at(c.app.CreatedAt),
+		Providers: []string{}, Permissions: []string{},
+	}
+	for _, p := range c.app.Providers {
+		out.Providers = append(out.Providers, c.typeName(p))
+	}
+	for _, p := range c.key.Permissions {
+		out.Permissions = append(out.Permissions, string(p))
+	}
+	return answer{http.StatusOK, out}, nil
+}

@@ -1,0 +1,211 @@
+package api
+
+import (
+	"net/mail"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/text/language"
+
+	"latchkey"
+	"latchkey/internal/errs"
+)
+
+// Limits of what a request may hold.
+const (
+	maxURL           = 2048
+	maxEmail         = 254
+	maxLinkName      = 1024
+	maxDisplayName   = 256
+	maxIdentity      = 320
+	maxExternalID    = 256
+	maxLocale        = 35
+	maxMetadata      = 50
+	maxMetadataKey   = 64
+	maxMetadataValue = 1024
+)
+
+// webURL reads an address that a browser or our notifications will go to.
+func (f *fields) webURL(name string, required bool) string {
+	s := f.str(name, text{required: required, max: maxURL, emptyAbsent: f.lenient})
+	if s == "" {
+		return ""
+	}
+	if why := badURL(s); why != "" {
+		f.fail(name, errs.CodeInvalidURL, why)
+		return ""
+	}
+	return s
+}
+
+// badURL says why an URL will not do; empty if it will. Browsers read some characters in other ways
+// than we do ("\" as "/", tabs as nothing), so an URL with any of them could lead elsewhere than
+// it seems.
+func badURL(s string) string {
+	if len(s) > maxURL {
+		return "This may have " + strconv.Itoa(maxURL) + " characters at most."
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '\\' || (r >= 0x7f && r < 0xa0) }) {
+		return "This must not contain spaces, backslashes or control characters; encode them."
+	}
+	u, err := url.Parse(s)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Opaque != "" || u.Host == "" {
+		return "This must be a whole address that begins with https:// or http://."
+	}
+	if u.User != nil {
+		return "This must not contain a user name or password."
+	}
+	if !goodHost(u) {
+		return "This has no valid host name. Write international names in their xn-- form."
+	}
+	return ""
+}
+
+func goodHost(u *url.URL) bool {
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return false
+		}
+	} else if strings.HasSuffix(u.Host, ":") {
+		return false
+	}
+	host := u.Hostname()
+	if host == "" || len(host) > 253 {
+		return false
+	}
+	if strings.HasPrefix(u.Host, "[") {
+		return !strings.Contains(host, "%") // a zone means nothing to anybody else
+	}
+	return !strings.ContainsFunc(host, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_')
+	})
+}
+
+// email reads a bare address.
+func (f *fields) email(name string) string {
+	s := f.str(name, text{max: maxIdentity, trim: true, emptyAbsent: true})
+	if s == "" {
+		return ""
+	}
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Name != "" || a.Address != s || len(s) > maxEmail || strings.ContainsAny(s, " \"<>") {
+		f.fail(name, errs.CodeInvalidEmail, "This must be an email address like ada@example.org.")
+		return ""
+	}
+	return s
+}
+
+// reserved words may not be an application's own name for an account: in a path they mean something
+// else, or they are what a broken client sends.
+func reserved(s string) bool {
+	switch strings.ToLower(s) {
+	case ".", "..", "checkpoint", "new", "all", "null", "undefined":
+		return true
+	}
+	return false
+}
+
+// externalID checks an application's own name for an account.
+func externalID(s string) (errs.Code, string) {
+	switch {
+	case !validExternalID(s):
+		return errs.CodeInvalidValue, "This may have 1 to 256 characters out of letters, digits and . _ ~ @ -"
+	case reserved(s):
+		return errs.CodeReserved, "This word is reserved. Choose another."
+	case latchkey.HasPrefixOfID(s):
+		return errs.CodeReserved, "This begins like an id of ours. Choose another."
+	}
+	return "", ""
+}
+
+func validExternalID(s string) bool {
+	if s == "" || len(s) > maxExternalID {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._~@-", c) >= 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// externalID reads the application's own name for the account to be made.
+func (f *fields) externalID(name string) string {
+	s := f.str(name, text{max: maxExternalID, trim: true, emptyAbsent: true})
+	if s == "" {
+		return ""
+	}
+	if code, message := externalID(s); code != "" {
+		f.fail(name, code, message)
+		return ""
+	}
+	return s
+}
+
+// accountRef reads an account's id: ours, or the application's own name for it.
+func (f *fields) accountRef(name string, required bool) string {
+	s := f.str(name, text{required: required, max: maxExternalID, trim: true, emptyAbsent: f.lenient})
+	if s == "" {
+		return ""
+	}
+	if !accountShape(s) {
+		f.fail(name, errs.CodeInvalidValue, "This is not the id of an account.")
+		return ""
+	}
+	return s
+}
+
+// accountShape tells whether s can be an account's id, ours or the application's.
+func accountShape(s string) bool {
+	if idShape(s, "acc_") {
+		return true
+	}
+	code, _ := externalID(s)
+	return code == ""
+}
+
+const idLength = 26
+
+// idShape tells whether s can be an id of ours of that prefix.
+func idShape(s, prefix string) bool {
+	rest, ok := strings.CutPrefix(s, prefix)
+	if !ok || len(rest) != idLength {
+		return false
+	}
+	for i := range len(rest) {
+		c := rest[i]
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// locale reads a language tag (BCP 47).
+func (f *fields) locale(name string) string {
+	s := f.str(name, text{max: maxLocale, trim: true, emptyAbsent: f.lenient})
+	if s == "" {
+		return ""
+	}
+	tag, err := language.Parse(s)
+	if err != nil {
+		f.fail(name, errs.CodeInvalidValue, "This must be a language tag such as en, de-CH or pt-BR.")
+		return ""
+	}
+	return tag.String()
+}
+
+// unsupported refuses fields that would change who is connected, or how: they are never ignored,
+// in either dialect. False and empty values wish for nothing.
+func (f *fields) unsupported(names ...string) {
+	for _, name := range names {
+		switch v := f.get(name); string(v) {
+		case "", "false", `""`, "[]", "{}":
+		default:
+			f.fail(name, errs.CodeUnsupported, "This server does not support this field, and does not ignore it. Leave it out.")
+		}
+	}
+}

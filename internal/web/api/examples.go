@@ -1,0 +1,87 @@
+package api
+
+import "latchkey/internal/errs"
+
+// What the description shows. A test sends the examples of requests to the decoders.
+
+type members = map[string]any
+
+const (
+	exampleLinkID    = "lnk_01jdz3v8k4q2m7x9c5b6n8p0rs"
+	exampleAccountID = "acc_01jdz3w6t9e2h4k7m8n5p3q1vx"
+	exampleToken     = "h3Jr0m8wY2kTqz5XvN1cBfLs7DgPaEo9RiUu4HtMnWy"
+	exampleDate      = "2030-01-31T12:00:00.701Z"
+	exampleBase      = "https://connect.acme.io"
+)
+
+func exampleHostedAuthURL() any {
+	return members{
+		"object": "HostedAuthURL", "url": exampleBase + "/c/" + exampleToken, "id": exampleLinkID,
+		"expires_on": exampleDate, "warnings": []any{},
+	}
+}
+
+func exampleFormURL() any {
+	return members{"url": exampleBase + "/accounts/new?data=" + exampleToken}
+}
+
+func linkExamples() map[string]any {
+	return map[string]any{
+		"create": members{
+			"type": "create", "providers": "*", "expiresOn": exampleDate, "name": "user_1234",
+			"notify_url": "https://app.acme.io/latchkey", "success_redirect_url": "https://app.acme.io/connected",
+		},
+		"one_mailbox": members{
+			"type": "create", "providers": []any{"IMAP"}, "email": "ada@acme.io", "account_id": "ada-mail", "metadata": members{"team": "sales"},
+		},
+		"reconnect": members{"type": "reconnect", "reconnect_account": exampleAccountID, "name": "user_1234"},
+	}
+}
+
+func formExamples() map[string]any {
+	return map[string]any{
+		"mailbox": members{
+			"account": "ada-mail", "name": "Ada Lovelace", "email": "ada@acme.io", "redirectUrl": "https://app.acme.io/settings",
+		},
+	}
+}
+
+func accountExamples() map[string]any {
+	return map[string]any{
+		"imap": members{
+			"provider": "IMAP", "email": "ada@acme.io", "imap_host": "imap.acme.io", "imap_port": 993, "imap_encryption": "tls",
+			"imap_user": "ada@acme.io", "imap_password": "correct horse", "smtp_host": "smtp.acme.io", "smtp_port": 465,
+			"smtp_encryption": "tls", "smtp_user": "ada@acme.io", "smtp_password": "correct horse",
+		},
+	}
+}
+
+func reconnectExamples() map[string]any {
+	return map[string]any{"new_password": members{"password": "battery staple"}}
+}
+
+func exampleProblem(status int) any {
+	p := members{"status": status, "errors": []any{}}
+	set := func(c errs.Code, title, detail string) {
+		p["type"], p["title"], p["detail"] = "errors/"+string(c), title, detail
+	}
+	switch status {
+	case 400:
+		set(errs.CodeInvalidParameters, "Invalid parameters", "Some fields are not right; see errors.")
+		p["errors"] = []any{members{"field": "expiresOn", "code": "out_of_range", "message": "This must lie from 1 minute to 30 days ahead."}}
+	case 401:
+		set(errs.CodeInvalidKey, "Invalid API key", "The API key is not one of this server's.")
+	case 403:
+		set(errs.CodePermission, "Insufficient permissions", "This API key lacks the permission \"links\".")
+	case 404:
+		set(errs.CodeNotFound, "Not found", "There is no such link.")
+	case 409:
+		set(errs.CodeConflict, "Conflict", "The request conflicts with what is there.")
+	case 429:
+		set(errs.CodeTooManyRequests, "Too many requests", "Wait as long as Retry-After says, then go on.")
+	default:
+		set(errs.CodeInternal, "Internal error", "Something went wrong on our side. It has been logged.")
+		p["instance"] = "req_4KQ2M7X9C5B6N8P0RSTVWXYZAB"
+	}
+	return p
+}

@@ -1,0 +1,161 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"strings"
+
+	"latchkey"
+	"latchkey/internal/errs"
+	"latchkey/internal/web"
+)
+
+// maxRequest is the most a request to the API may hold. The largest allowed link is well below.
+const maxRequest = 256 << 10
+
+// route is one route: what it does, and what the description says of it.
+type route struct {
+	method string
+	// path is without prefix, as http.ServeMux takes it.
+	path string
+	// permission that the key needs; empty for any key.
+	permission latchkey.Permission
+	// creating routes honour Idempotency-Key.
+	creating bool
+	handle   func(ctx context.Context, c *call) (answer, error)
+	doc      doc
+}
+
+// call is one request, after everything that all routes have in common.
+type call struct {
+	r       *http.Request
+	app     latchkey.Application
+	key     latchkey.APIKey
+	body    []byte
+	lenient bool
+}
+
+// answer is what a handler answers with.
+type answer struct {
+	status int
+	body   any
+}
+
+// object reads the request's body.
+func (c *call) object() (*fields, error) { return decodeObject(c.body, c.lenient) }
+
+// serve is the way of every request to its handler.
+func (a *API) serve(rt route, lenient bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{r: r, lenient: lenient}
+		if err := a.admit(rt, c); err != nil {
+			web.WriteProblem(w, r, err)
+			return
+		}
+		if rt.method == http.MethodPost {
+			body, err := readJSON(r)
+			if err != nil {
+				web.WriteProblem(w, r, err)
+				return
+			}
+			c.body = body
+		}
+		if rt.creating && len(r.Header["Idempotency-Key"]) > 0 {
+			a.once(w, rt, c)
+			return
+		}
+		status, body, err := run(rt, c)
+		if err != nil {
+			web.WriteProblem(w, r, err)
+			return
+		}
+		web.WriteBody(w, r, status, body)
+	})
+}
+
+func run(rt route, c *call) (status int, body []byte, err error) {
+	ans, err := rt.handle(c.r.Context(), c)
+	if err != nil {
+		return 0, nil, err
+	}
+	body, err = marshal(ans.body)
+	return ans.status, body, err
+}
+
+// marshaler lets the answer of the hottest route write itself.
+type appender interface{ appendJSON(b []byte) []byte }
+
+func marshal(v any) ([]byte, error) {
+	if m, ok := v.(appender); ok {
+		return m.appendJSON(make([]byte, 0, 512)), nil
+	}
+	return json.Marshal(v)
+}
+
+// admit finds out whose key it is and whether it may.
+func (a *API) admit(rt route, c *call) error {
+	info := web.InfoOf(c.r.Context())
+	text, err := presentedKey(c.r)
+	if err != nil {
+		return err
+	}
+	c.app, c.key, err = a.cfg.Keys.Authenticate(c.r.Context(), text)
+	if err != nil {
+		if errs.Is(err, errs.CodeInvalidKey) {
+			// Right keys are never held up by a neighbour's wrong ones: only the wrong pay.
+			if limited := a.wrongKeys.Take(web.Bucket(info.Address)); limited != nil {
+				return limited
+			}
+		}
+		return err
+	}
+	info.KeyID, info.ApplicationID = c.key.ID, c.app.ID
+	if err := a.keyLimit.Take(string(c.key.ID)); err != nil {
+		return err
+	}
+	if rt.permission != "" && !c.key.May(rt.permission) {
+		return errs.New(errs.Forbidden, errs.CodePermission,
+			"This API key lacks the permission \""+string(rt.permission)+"\". Use a key that has it.")
+	}
+	return nil
+}
+
+// presentedKey takes the key from X-API-KEY or Authorization: Bearer (RFC 6750 §2.1). Both may be
+// sent where they agree. It is not taken from the query: URLs end up in logs.
+func presentedKey(r *http.Request) (string, error) {
+	key := strings.TrimSpace(r.Header.Get("X-Api-Key"))
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	token = strings.TrimSpace(token)
+	if !strings.EqualFold(scheme, "bearer") {
+		token = ""
+	}
+	switch {
+	case key == "" && token == "":
+		return "", errs.New(errs.Unauthenticated, errs.CodeMissingCredentials,
+			"This request has no API key. Send it as \"X-API-KEY: <key>\" or \"Authorization: Bearer <key>\", from your backend only.")
+	case key == "":
+		return token, nil
+	case token != "" && token != key:
+		return "", errs.New(errs.Unauthenticated, errs.CodeInvalidKey, "X-API-KEY and Authorization hold different keys. Send one.")
+	}
+	return key, nil
+}
+
+// readJSON reads the body of a POST, which is JSON or nothing.
+func readJSON(r *http.Request) ([]byte, error) {
+	body, err := web.ReadBody(r, maxRequest)
+	if err != nil || len(body) == 0 {
+		return nil, err
+	}
+	switch ct := r.Header.Get("Content-Type"); ct {
+	case "application/json", "":
+	default:
+		media, _, err := mime.ParseMediaType(ct)
+		if err != nil || (media != "application/json" && !strings.HasSuffix(media, "+json")) {
+			return nil, errs.New(errs.Invalid, errs.CodeUnsupportedMedia, "Send the body as JSON, with \"Content-Type: application/json\".")
+		}
+	}
+	return body, nil
+}
