@@ -155,7 +155,11 @@ func (h *Hooks) settle(ctx context.Context, d latchkey.Delivery, r result) (Outc
 	// A shutdown must not forget a try that the receiver has seen.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 	defer cancel()
-	if err := h.store.Deliveries().Record(ctx, d, r.Attempt); err != nil {
+	err := h.store.Deliveries().Record(ctx, d, r.Attempt)
+	if errors.Is(err, store.ErrNotFound) {
+		return Outcome{Done: true}, nil // cleaned away meanwhile
+	}
+	if err != nil {
 		return Outcome{}, fmt.Errorf("hooks: recording a try: %w", err)
 	}
 	h.tell(ctx, d, r, out)
