@@ -140,6 +140,11 @@ func (s *Service) write(ctx context.Context, checked latchkey.Account, h connect
 		}
 		return s.apply(ctx, tx, &a, h)
 	})
+	if err == nil {
+		s.cfg.Log.InfoContext(ctx, "account checked", slog.String("account_id", string(a.ID)),
+			slog.String("from", string(checked.Status)), slog.String("to", string(a.Status)),
+			slog.String("reason", string(a.Reason)), slog.String("detail", h.Detail))
+	}
 	return a, err
 }
 
@@ -176,13 +181,7 @@ func (s *Service) apply(ctx context.Context, tx store.Tx, a *latchkey.Account, h
 	_, err = s.cfg.Events.Emit(ctx, tx, latchkey.Event{
 		ApplicationID: a.ApplicationID, Type: latchkey.EventAccountStatusChanged, AccountID: a.ID, Data: data,
 	})
-	if err != nil {
-		return err
-	}
-	s.cfg.Log.InfoContext(ctx, "account status changed", slog.String("account_id", string(a.ID)),
-		slog.String("from", string(before)), slog.String("to", string(a.Status)),
-		slog.String("reason", string(a.Reason)), slog.String("detail", h.Detail))
-	return nil
+	return err
 }
 
 func nullable(s string) any {

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 )
 
 // KindRevoke is the job that ends a forgotten account's grant at its provider. Its handler is
-// Service.Revoke.
+// Service.HandleRevoke.
 const KindRevoke = "accounts.revoke"
 
 const revokeAttempts = 10
@@ -26,8 +27,10 @@ const (
 
 // revokeArgs is the job. Sealed is the credential: nothing in here is secret as it stands.
 type revokeArgs struct {
+	// ID ties the sealed credential to this job.
+	ID            string                 `json:"id"`
 	ApplicationID latchkey.ApplicationID `json:"application_id"`
-	AccountID     latchkey.AccountID     `json:"account_id"`
+	AccountID     latchkey.AccountID     `json:"account_id,omitempty"`
 	Provider      latchkey.Provider      `json:"provider"`
 	Name          string                 `json:"name,omitempty"`
 	ExternalID    string                 `json:"external_id,omitempty"`
@@ -38,7 +41,7 @@ type revokeArgs struct {
 }
 
 func (a revokeArgs) aad() string {
-	return string(a.ApplicationID) + "|jobs|" + string(a.AccountID) + "|sealed"
+	return string(a.ApplicationID) + "|jobs|" + a.ID + "|sealed"
 }
 
 // Delete forgets an account at once, and tells the application so. Where the provider can be told,
@@ -65,7 +68,10 @@ func (s *Service) Delete(ctx context.Context, app latchkey.ApplicationID, idOrEx
 		if err := tx.Accounts().Delete(ctx, app, a.ID); err != nil {
 			return known(err)
 		}
-		return s.enqueueRevocation(ctx, tx, a)
+		return s.enqueueRevocation(ctx, tx, revokeArgs{
+			ApplicationID: a.ApplicationID, AccountID: a.ID, Provider: a.Provider, Name: a.Name,
+			ExternalID: a.ExternalID, Identity: a.Identity, Params: a.Params, Test: a.Test,
+		}, a.Secret)
 	})
 	if err != nil {
 		return err
@@ -74,16 +80,13 @@ func (s *Service) Delete(ctx context.Context, app latchkey.ApplicationID, idOrEx
 	return nil
 }
 
-func (s *Service) enqueueRevocation(ctx context.Context, tx store.Tx, a latchkey.Account) error {
-	if _, ok := s.cfg.Connectors[a.Provider].(connector.Revoker); !ok || len(a.Secret) == 0 {
+func (s *Service) enqueueRevocation(ctx context.Context, tx store.Tx, args revokeArgs, secret []byte) error {
+	if _, ok := s.cfg.Connectors[args.Provider].(connector.Revoker); !ok || len(secret) == 0 {
 		return nil
 	}
-	args := revokeArgs{
-		ApplicationID: a.ApplicationID, AccountID: a.ID, Provider: a.Provider, Name: a.Name,
-		ExternalID: a.ExternalID, Identity: a.Identity, Params: a.Params, Test: a.Test,
-	}
+	args.ID = rand.Text()
 	var err error
-	if args.Sealed, err = s.cfg.Seal.Seal(args.aad(), a.Secret); err != nil {
+	if args.Sealed, err = s.cfg.Seal.Seal(args.aad(), secret); err != nil {
 		return fmt.Errorf("seal the credential for its revocation: %w", err)
 	}
 	raw, err := json.Marshal(args)
@@ -93,8 +96,17 @@ func (s *Service) enqueueRevocation(ctx context.Context, tx store.Tx, a latchkey
 	return tx.Enqueue(ctx, store.Job{Kind: KindRevoke, Args: raw, MaxAttempts: revokeAttempts})
 }
 
-// Revoke is the handler of KindRevoke. It tells the application how it ended.
-func (s *Service) Revoke(ctx context.Context, j store.RunningJob) error {
+// Revoke has a grant ended at its provider that never became an account, or is not needed any more.
+// It takes part in the caller's transaction; providers that cannot be told are passed over.
+func (s *Service) Revoke(ctx context.Context, tx store.Tx, p latchkey.Provider, app latchkey.ApplicationID, c connector.Credential) error {
+	return s.enqueueRevocation(ctx, tx, revokeArgs{
+		ApplicationID: app, Provider: p, Identity: c.Identity, Params: c.Params,
+	}, c.Secret)
+}
+
+// HandleRevoke is the handler of KindRevoke. Of an account that was deleted it tells the
+// application how it ended.
+func (s *Service) HandleRevoke(ctx context.Context, j store.RunningJob) error {
 	var args revokeArgs
 	if err := json.Unmarshal(j.Args, &args); err != nil {
 		return store.CancelJob(fmt.Errorf("read the job: %w", err))
@@ -119,6 +131,9 @@ func (s *Service) Revoke(ctx context.Context, j store.RunningJob) error {
 }
 
 func (s *Service) tellRevocation(ctx context.Context, args revokeArgs, what latchkey.EventType) error {
+	if args.AccountID == "" {
+		return nil
+	}
 	a := latchkey.Account{ID: args.AccountID, Provider: args.Provider, Name: args.Name, ExternalID: args.ExternalID, Test: args.Test}
 	data, err := eventData(a, nil)
 	if err != nil {
