@@ -97,11 +97,15 @@ func TestWhatReceiversAnswer(t *testing.T) {
 		again  time.Duration
 		errHas string
 	}{
-		"200":          {status(200), latchkey.DeliveryDelivered, 0, ""},
-		"204":          {status(204), latchkey.DeliveryDelivered, 0, ""},
-		"299":          {status(299), latchkey.DeliveryDelivered, 0, ""},
-		"301 to a 200": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", 301) }, latchkey.DeliveryPending, base, "redirected"},
-		"302 private":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://10.0.0.1/", 302) }, latchkey.DeliveryPending, base, "redirected"},
+		"200": {status(200), latchkey.DeliveryDelivered, 0, ""},
+		"204": {status(204), latchkey.DeliveryDelivered, 0, ""},
+		"299": {status(299), latchkey.DeliveryDelivered, 0, ""},
+		"301 to a 200": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/other", http.StatusMovedPermanently)
+		}, latchkey.DeliveryPending, base, "redirected"},
+		"302 private": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://10.0.0.1/", http.StatusFound)
+		}, latchkey.DeliveryPending, base, "redirected"},
 		"304":          {status(304), latchkey.DeliveryPending, base, "redirected"},
 		"400":          {status(400), latchkey.DeliveryPending, base, "status 400"},
 		"404":          {status(404), latchkey.DeliveryPending, base, "status 404"},
