@@ -14,7 +14,7 @@ import (
 )
 
 // KindRevoke is the job that ends a forgotten account's grant at its provider. Its handler is
-// Service.HandleRevoke.
+// Service.Revoke.
 const KindRevoke = "accounts.revoke"
 
 const revokeAttempts = 10
@@ -38,6 +38,8 @@ type revokeArgs struct {
 	Params        json.RawMessage        `json:"params,omitempty"`
 	Sealed        []byte                 `json:"sealed"`
 	Test          bool                   `json:"test,omitempty"`
+	// Tell says that the application hears of the outcome: it knew the account.
+	Tell bool `json:"tell,omitempty"`
 }
 
 func (a revokeArgs) aad() string {
@@ -68,10 +70,7 @@ func (s *Service) Delete(ctx context.Context, app latchkey.ApplicationID, idOrEx
 		if err := tx.Accounts().Delete(ctx, app, a.ID); err != nil {
 			return known(err)
 		}
-		return s.enqueueRevocation(ctx, tx, revokeArgs{
-			ApplicationID: a.ApplicationID, AccountID: a.ID, Provider: a.Provider, Name: a.Name,
-			ExternalID: a.ExternalID, Identity: a.Identity, Params: a.Params, Test: a.Test,
-		}, a.Secret)
+		return s.enqueueRevocation(ctx, tx, a, true)
 	})
 	if err != nil {
 		return err
@@ -80,13 +79,16 @@ func (s *Service) Delete(ctx context.Context, app latchkey.ApplicationID, idOrEx
 	return nil
 }
 
-func (s *Service) enqueueRevocation(ctx context.Context, tx store.Tx, args revokeArgs, secret []byte) error {
-	if _, ok := s.cfg.Connectors[args.Provider].(connector.Revoker); !ok || len(secret) == 0 {
+func (s *Service) enqueueRevocation(ctx context.Context, tx store.Tx, a latchkey.Account, tell bool) error {
+	if _, ok := s.cfg.Connectors[a.Provider].(connector.Revoker); !ok || len(a.Secret) == 0 {
 		return nil
 	}
-	args.ID = rand.Text()
+	args := revokeArgs{
+		ID: rand.Text(), ApplicationID: a.ApplicationID, AccountID: a.ID, Provider: a.Provider, Name: a.Name,
+		ExternalID: a.ExternalID, Identity: a.Identity, Params: a.Params, Test: a.Test, Tell: tell,
+	}
 	var err error
-	if args.Sealed, err = s.cfg.Seal.Seal(args.aad(), secret); err != nil {
+	if args.Sealed, err = s.cfg.Seal.Seal(args.aad(), a.Secret); err != nil {
 		return fmt.Errorf("seal the credential for its revocation: %w", err)
 	}
 	raw, err := json.Marshal(args)
@@ -96,17 +98,15 @@ func (s *Service) enqueueRevocation(ctx context.Context, tx store.Tx, args revok
 	return tx.Enqueue(ctx, store.Job{Kind: KindRevoke, Args: raw, MaxAttempts: revokeAttempts})
 }
 
-// Revoke has a grant ended at its provider that never became an account, or is not needed any more.
-// It takes part in the caller's transaction; providers that cannot be told are passed over.
-func (s *Service) Revoke(ctx context.Context, tx store.Tx, p latchkey.Provider, app latchkey.ApplicationID, c connector.Credential) error {
-	return s.enqueueRevocation(ctx, tx, revokeArgs{
-		ApplicationID: app, Provider: p, Identity: c.Identity, Params: c.Params,
-	}, c.Secret)
+// Withdraw has a grant ended at its provider that never became an account, or is not needed any
+// more. It takes part in the caller's transaction; providers that cannot be told are passed over.
+func (s *Service) Withdraw(ctx context.Context, tx store.Tx, a latchkey.Account) error {
+	return s.enqueueRevocation(ctx, tx, a, false)
 }
 
-// HandleRevoke is the handler of KindRevoke. Of an account that was deleted it tells the
+// Revoke is the handler of KindRevoke. Of an account that was deleted it tells the
 // application how it ended.
-func (s *Service) HandleRevoke(ctx context.Context, j store.RunningJob) error {
+func (s *Service) Revoke(ctx context.Context, j store.RunningJob) error {
 	var args revokeArgs
 	if err := json.Unmarshal(j.Args, &args); err != nil {
 		return store.CancelJob(fmt.Errorf("read the job: %w", err))
@@ -131,7 +131,7 @@ func (s *Service) HandleRevoke(ctx context.Context, j store.RunningJob) error {
 }
 
 func (s *Service) tellRevocation(ctx context.Context, args revokeArgs, what latchkey.EventType) error {
-	if args.AccountID == "" {
+	if !args.Tell {
 		return nil
 	}
 	a := latchkey.Account{ID: args.AccountID, Provider: args.Provider, Name: args.Name, ExternalID: args.ExternalID, Test: args.Test}
