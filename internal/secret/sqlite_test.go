@@ -65,7 +65,7 @@ func TestKeyringOnSQLite(t *testing.T) {
 	fresh := seal(t, ps[0].ring, "x", "fresh")
 	c.Advance(secret.MaxStale + time.Second)
 	err = ps[1].store.InTx(t.Context(), func(context.Context, store.Tx) error {
-		mustOpen(t, ps[1].ring, "x", fresh, "fresh") //nolint:contextcheck // a keyring looks for news on its own time
+		mustOpen(t, ps[1].ring, "x", fresh, "fresh")                                             //nolint:contextcheck // a keyring looks for news on its own time
 		mustOpen(t, ps[1].ring, "x", seal(t, ps[1].ring, "x", "in the middle"), "in the middle") //nolint:contextcheck // as above
 		return nil
 	})
