@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -351,6 +352,7 @@ func TestDeleteRevokes(t *testing.T) {
 	for _, e := range h.events(t) {
 		types = append(types, e.Type)
 	}
+	slices.Sort(types) // they share a millisecond
 	if diff := cmp.Diff([]latchkey.EventType{latchkey.EventAccountDeleted, latchkey.EventAccountDeleted, accounts.EventRevoked}, types); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
