@@ -14,7 +14,7 @@ import (
 )
 
 // KindRevoke is the job that ends a forgotten account's grant at its provider. Its handler is
-// Service.Revoke.
+// Service.HandleRevoke.
 const KindRevoke = "accounts.revoke"
 
 const revokeAttempts = 10
@@ -98,15 +98,17 @@ func (s *Service) enqueueRevocation(ctx context.Context, tx store.Tx, a latchkey
 	return tx.Enqueue(ctx, store.Job{Kind: KindRevoke, Args: raw, MaxAttempts: revokeAttempts})
 }
 
-// Withdraw has a grant ended at its provider that never became an account, or is not needed any
+// Revoke has a grant ended at its provider that never became an account, or is not needed any
 // more. It takes part in the caller's transaction; providers that cannot be told are passed over.
-func (s *Service) Withdraw(ctx context.Context, tx store.Tx, a latchkey.Account) error {
-	return s.enqueueRevocation(ctx, tx, a, false)
+func (s *Service) Revoke(ctx context.Context, tx store.Tx, p latchkey.Provider, app latchkey.ApplicationID, c connector.Credential) error {
+	return s.enqueueRevocation(ctx, tx, latchkey.Account{
+		ID: c.AccountID, ApplicationID: app, Provider: p, Identity: c.Identity, Params: c.Params, Secret: c.Secret,
+	}, false)
 }
 
-// Revoke is the handler of KindRevoke. Of an account that was deleted it tells the
+// HandleRevoke is the handler of KindRevoke. Of an account that was deleted it tells the
 // application how it ended.
-func (s *Service) Revoke(ctx context.Context, j store.RunningJob) error {
+func (s *Service) HandleRevoke(ctx context.Context, j store.RunningJob) error {
 	var args revokeArgs
 	if err := json.Unmarshal(j.Args, &args); err != nil {
 		return store.CancelJob(fmt.Errorf("read the job: %w", err))

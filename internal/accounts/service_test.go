@@ -328,7 +328,7 @@ func TestDeleteRevokes(t *testing.T) {
 	done := make(chan error, 10)
 	w, err := h.store.Work(t.Context(), sqlstore.WorkConfig{Handlers: map[string]store.Handler{
 		accounts.KindRevoke: func(ctx context.Context, j store.RunningJob) error {
-			err := h.Revoke(ctx, j)
+			err := h.HandleRevoke(ctx, j)
 			done <- err
 			return err
 		},
@@ -369,19 +369,21 @@ func (e *enqueued) Enqueue(_ context.Context, jobs ...store.Job) error {
 	return nil
 }
 
-func TestWithdrawAndFailedRevocation(t *testing.T) {
+func TestRevokeAndFailedRevocation(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	a := h.account(t, latchkey.Mock, "")
 	tx := &enqueued{Tx: h.store}
-	if err := h.Withdraw(t.Context(), tx, a); err != nil {
+	if err := h.Revoke(t.Context(), tx, a.Provider, a.ApplicationID, connector.Credential{
+		AccountID: a.ID, Identity: a.Identity, Params: a.Params, Secret: a.Secret,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if len(tx.jobs) != 1 || bytes.Contains(tx.jobs[0].Args, []byte(canary)) {
 		t.Fatalf("jobs: %+v", tx.jobs)
 	}
 	run := func(attempt int) error {
-		return h.Revoke(t.Context(), store.RunningJob{Kind: tx.jobs[0].Kind, Args: tx.jobs[0].Args, Attempt: attempt, MaxAttempts: 2})
+		return h.HandleRevoke(t.Context(), store.RunningJob{Kind: tx.jobs[0].Kind, Args: tx.jobs[0].Args, Attempt: attempt, MaxAttempts: 2})
 	}
 	if err := run(1); err != nil || len(h.provider.revoked) != 1 {
 		t.Fatal(err)
@@ -399,7 +401,7 @@ func TestWithdrawAndFailedRevocation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Revoke(t.Context(), store.RunningJob{Args: forged, Attempt: 1, MaxAttempts: 2}); err == nil {
+	if err := h.HandleRevoke(t.Context(), store.RunningJob{Args: forged, Attempt: 1, MaxAttempts: 2}); err == nil {
 		t.Error("a forged job was done")
 	}
 	h.provider.refuse = errors.New("provider is down")
