@@ -1,0 +1,55 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"latchkey"
+	"latchkey/internal/accounts"
+	"latchkey/internal/hooks"
+	"latchkey/internal/hosted"
+	"latchkey/internal/store"
+)
+
+// herald lets the flow engine tell applications through hooks: neither knows the other.
+type herald struct{ hooks *hooks.Hooks }
+
+func (h herald) Emit(ctx context.Context, tx store.Tx, ev latchkey.Event) (latchkey.Event, error) {
+	return h.hooks.Emit(ctx, tx, ev)
+}
+
+func (h herald) Notify(ctx context.Context, tx store.Tx, n hosted.Notice) error {
+	var payload hooks.NotifyPayload
+	switch n.Kind {
+	case hosted.NoticeCreated, hosted.NoticeReconnected:
+		payload = hooks.SuccessPayload(n.Link, n.AccountID)
+		payload.Status = hooks.NotifyStatus(n.Kind)
+	case hosted.NoticeFailed:
+		payload = hooks.FailedPayload(n.Link, n.Code)
+	case hosted.NoticeExpired:
+		payload = hooks.ExpiredPayload(n.Link)
+	default:
+		return fmt.Errorf("app: unknown notice %q", n.Kind)
+	}
+	return h.hooks.Notify(ctx, tx, hooks.Notification{
+		ApplicationID: n.Link.ApplicationID, LinkID: n.Link.ID, AccountID: n.AccountID, EventID: n.EventID,
+		URL: n.Link.Terms.NotifyURL, Payload: payload,
+	})
+}
+
+// handlers are the jobs that the server does.
+func (in *installation) handlers() map[string]store.Handler {
+	return map[string]store.Handler{
+		hooks.JobKind:       in.hooks.Run,
+		accounts.KindRevoke: in.accounts.HandleRevoke,
+		hosted.JobExpireLink: func(ctx context.Context, j store.RunningJob) error {
+			var args hosted.ExpireLinkArgs
+			if err := json.Unmarshal(j.Args, &args); err != nil {
+				return store.CancelJob(err)
+			}
+			return in.engine.ExpireDue(ctx, args)
+		},
+		jobForget: func(ctx context.Context, _ store.RunningJob) error { return in.forget(ctx) },
+	}
+}

@@ -1,0 +1,48 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// jobForget removes what has been kept long enough.
+const jobForget = "forget"
+
+// How long things are kept.
+const (
+	keepEvents     = 30 * 24 * time.Hour
+	keepDeliveries = 30 * 24 * time.Hour
+	forgetEvery    = 10 * time.Minute
+	forgetBatch    = 1000
+	// forgetRounds bounds one run of the job; what is left waits for the next.
+	forgetRounds = 50
+)
+
+// forget removes old events, deliveries and idempotent answers, in small transactions.
+func (in *installation) forget(ctx context.Context) error {
+	now := in.now()
+	for what, remove := range map[string]func() (int, error){
+		"events": func() (int, error) { return in.store.Events().DeleteBefore(ctx, now.Add(-keepEvents), forgetBatch) },
+		"deliveries": func() (int, error) {
+			return in.store.Deliveries().DeleteFinished(ctx, now.Add(-keepDeliveries), forgetBatch)
+		},
+		"answers": func() (int, error) { return in.store.Idempotency().DeleteExpired(ctx, now, forgetBatch) },
+	} {
+		total := 0
+		for range forgetRounds {
+			n, err := remove()
+			if err != nil {
+				return err
+			}
+			total += n
+			if n < forgetBatch {
+				break
+			}
+		}
+		if total > 0 {
+			in.log.InfoContext(ctx, "old rows removed", slog.String("what", what), slog.Int("count", total))
+		}
+	}
+	return nil
+}

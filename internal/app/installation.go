@@ -1,0 +1,215 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"latchkey"
+	"latchkey/internal/accounts"
+	"latchkey/internal/applications"
+	"latchkey/internal/config"
+	"latchkey/internal/connector"
+	"latchkey/internal/hooks"
+	"latchkey/internal/hosted"
+	"latchkey/internal/safehttp"
+	"latchkey/internal/secret"
+	"latchkey/internal/store/sqlstore"
+)
+
+// installation is everything that a command works with, opened.
+type installation struct {
+	cfg   *config.Config
+	log   *slog.Logger
+	now   func() time.Time
+	store *sqlstore.Store
+	ring  *secret.Keyring
+	apps  *applications.Service
+
+	// The rest is made by build: only the server needs it.
+	egress     *safehttp.Egress
+	listeners  listeners
+	hooks      *hooks.Hooks
+	accounts   *accounts.Service
+	engine     *hosted.Engine
+	connectors map[latchkey.Provider]connector.Connector
+
+	closersMu sync.Mutex
+	closers   []func() error
+}
+
+// onClose has f called when the installation is closed.
+func (in *installation) onClose(f func() error) {
+	in.closersMu.Lock()
+	defer in.closersMu.Unlock()
+	in.closers = append(in.closers, f)
+}
+
+// listeners are the addresses that this process listens on, for the egress policy.
+type listeners struct {
+	mu    sync.Mutex
+	addrs []netip.AddrPort
+}
+
+func (l *listeners) add(a netip.AddrPort) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.addrs = append(l.addrs, a)
+}
+
+func (l *listeners) list() []netip.AddrPort {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]netip.AddrPort(nil), l.addrs...)
+}
+
+// open opens the database with its keys. It is what every command needs.
+func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time) (*installation, error) {
+	if !cfg.Postgres() {
+		if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+			return nil, fmt.Errorf("the data folder cannot be made: %w", err)
+		}
+	}
+	db, err := sqlstore.OpenDatabase(ctx, sqlstore.Options{
+		URL: cfg.DatabaseURL.Reveal(), Path: cfg.DatabaseFile(), Now: now, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ring, err := openKeys(ctx, cfg, db, log, now)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	st, err := sqlstore.NewStore(db, ring)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	in := &installation{cfg: cfg, log: log, now: now, store: st, ring: ring}
+	in.apps = applications.New(applications.Config{Store: st, Now: now, Log: log, NewWebhookSecret: hooks.NewSecret})
+	return in, nil
+}
+
+// openKeys unwraps the keyset with the configured master key, or with the one beside the database.
+func openKeys(ctx context.Context, cfg *config.Config, db *sqlstore.Database, log *slog.Logger, now func() time.Time) (*secret.Keyring, error) {
+	var master secret.MasterKey
+	var err error
+	if text := cfg.MasterKey.Reveal(); text != "" {
+		master, err = secret.ParseMasterKey(text)
+	} else {
+		var created bool
+		master, created, err = secret.MasterKeyFile(ctx, cfg.MasterKeyFile(), db.Keysets())
+		if created {
+			log.WarnContext(ctx, "a master key was made; keep a copy of it away from the database: without it nothing sealed can be read again",
+				slog.String("file", cfg.MasterKeyFile()))
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return secret.LoadOrCreate(ctx, db.Keysets(), master, now)
+}
+
+// build makes the services that the server runs.
+func (in *installation) build(ctx context.Context) error {
+	var err error
+	in.egress, err = safehttp.New(safehttp.Config{
+		AllowMail: in.cfg.AllowMail, AllowWebhook: in.cfg.AllowWebhook, AllowOAuth: in.cfg.AllowOAuth,
+		CAFile: in.cfg.CAFile, DNSServer: in.cfg.DNSServer, OwnListeners: in.listeners.list, Now: in.now, Log: in.log,
+	})
+	if err != nil {
+		return err
+	}
+	in.hooks = hooks.New(hooks.Config{
+		Store: in.store, Client: in.egress.Client(safehttp.Webhook, safehttp.ClientOptions{Timeout: webhookTimeout}), Now: in.now, Log: in.log,
+	})
+	if err := in.connect(ctx); err != nil {
+		return err
+	}
+	in.accounts = accounts.New(accounts.Config{
+		Store: in.store, Connectors: in.connectors, Events: in.hooks, Seal: in.ring, Now: in.now, Log: in.log,
+	})
+	in.engine = hosted.New(hosted.Config{
+		Store: in.store, Connectors: in.connectors, Herald: herald{in.hooks}, Revocations: in.accounts,
+		Owner: owner(), CallbackURL: in.cfg.BaseURL + "/oauth/callback", Now: in.now, Log: in.log,
+	})
+	return nil
+}
+
+const webhookTimeout = 15 * time.Second
+
+// owner names this process among the replicas, in leases and in the log.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d/%d", host, os.Getpid(), time.Now().UnixNano()) //nolint:forbidigo // a name, not a time
+}
+
+// close ends everything that was opened, the store last.
+func (in *installation) close() error {
+	in.closersMu.Lock()
+	defer in.closersMu.Unlock()
+	var out []error
+	for i := len(in.closers) - 1; i >= 0; i-- {
+		out = append(out, in.closers[i]())
+	}
+	return errors.Join(append(out, in.store.Close())...)
+}
+
+// newLogger writes to w as the configuration says.
+func newLogger(cfg *config.Config, w interface{ Write([]byte) (int, error) }) *slog.Logger {
+	var level slog.Level
+	// Check has allowed the four names only.
+	_ = level.UnmarshalText([]byte(cfg.LogLevel))
+	opts := &slog.HandlerOptions{Level: level}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// indent sets the lines of a message apart.
+func indent(s string) string { return "  " + strings.ReplaceAll(s, "\n", "\n  ") }
+
+// healthy tells whether the installation can do its work: the database answers and the keys open.
+func (in *installation) healthy(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if err := in.store.Ping(ctx); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	sealed, err := in.ring.Seal("health", []byte("health"))
+	if err == nil {
+		_, err = in.ring.Open("health", sealed)
+	}
+	if err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	return nil
+}
+
+// health answers /healthz and /readyz: the first while the process works, the second while it
+// should also be sent requests.
+func (in *installation) health(stopping func() bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		status, text := http.StatusOK, "ok\n"
+		if err := in.healthy(r.Context()); err != nil {
+			in.log.ErrorContext(r.Context(), "not healthy", slog.String("cause", err.Error()))
+			status, text = http.StatusServiceUnavailable, "not healthy; the log says why\n"
+		} else if stopping() {
+			status, text = http.StatusServiceUnavailable, "stopping\n"
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(text))
+	}
+}

@@ -1,0 +1,216 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"latchkey/internal/applications"
+	"latchkey/internal/config"
+	"latchkey/internal/connector"
+	"latchkey/internal/secret"
+	"latchkey/internal/store/sqlstore"
+	"latchkey/internal/web"
+	"latchkey/internal/web/api"
+	"latchkey/internal/web/wizard"
+)
+
+type serveCmd struct{}
+
+// Run serves until it is told to stop.
+func (serveCmd) Run(c *console, cfg *config.Config) error {
+	log := newLogger(cfg, c.err)
+	in, err := open(c.ctx, cfg, log, c.now)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := in.close(); err != nil {
+			log.Error("closing", slog.String("cause", err.Error())) //nolint:sloglint // there is no context any more
+		}
+	}()
+	if err := in.firstKey(c); err != nil {
+		return err
+	}
+	return in.serve(c.ctx, func(addr string) {
+		log.InfoContext(c.ctx, "latchkey is ready", slog.String("listen", addr), slog.String("base_url", cfg.BaseURL),
+			slog.String("database", in.store.Database().Engine()), slog.String("version", Version))
+	})
+}
+
+// firstKey sees to it that application "default" can be used. A key that is made here is shown on
+// the terminal, once; without a terminal it goes to a file that only we can read.
+func (in *installation) firstKey(c *console) error {
+	d, err := in.apps.EnsureDefault(c.ctx, applications.Prepared{APIKey: in.cfg.APIKey, WebhookSecret: in.cfg.WebhookSecret})
+	if err != nil || d.FirstKey.IsZero() {
+		return err
+	}
+	text := fmt.Sprintf("API key of application %q, shown this once:\n\n  %s\n\nwebhook secret: %s\n",
+		d.Application.Name, d.FirstKey.Reveal(), d.Application.WebhookSecret)
+	if isTerminal(c.out) {
+		c.printf("\n%s\n", text)
+		return nil
+	}
+	f, err := os.OpenFile(in.cfg.FirstKeyFile(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err == nil {
+		_, err = f.WriteString(text)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		// A key that nobody has seen must not stay.
+		return errors.Join(fmt.Errorf("the first API key could not be written: %w", err), in.apps.DeleteKey(c.ctx, d.Application.ID, d.KeyID))
+	}
+	in.log.InfoContext(c.ctx, "the first API key was written; read it, then remove the file", slog.String("file", in.cfg.FirstKeyFile()))
+	return nil
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
+}
+
+// Limits on strangers and on keys. They are far above what people do.
+const (
+	addressPerSecond  = 200
+	addressBurst      = 2000
+	wrongKeyPerSecond = 1
+	wrongKeyBurst     = 20
+)
+
+const (
+	shutdownTime = 20 * time.Second
+	refreshEvery = secret.MaxStale / 3
+	jobTimeout   = time.Minute
+	drainTime    = 300 * time.Millisecond
+)
+
+// serve listens and works until ctx ends, then stops in order: no new requests, then Works and
+// jobs, so that what was begun is ended or handed over.
+func (in *installation) serve(ctx context.Context, ready func(addr string)) error {
+	if err := in.build(ctx); err != nil {
+		return err
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", in.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w", in.cfg.Listen, err)
+	}
+	if a, err := netip.ParseAddrPort(ln.Addr().String()); err == nil {
+		in.listeners.add(a)
+	}
+	var stopping atomic.Bool
+	handler, err := in.handler(stopping.Load)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	worker, err := in.store.Work(context.WithoutCancel(ctx), sqlstore.WorkConfig{
+		Handlers: in.handlers(), Timeout: jobTimeout,
+		Periodic: []sqlstore.Periodic{{Kind: jobForget, Every: forgetEvery}},
+	})
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		in.background(background)
+	}()
+	srv := web.NewServer(handler, in.log)
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(ln) }()
+	ready(ln.Addr().String())
+
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		stopping.Store(true)
+		time.Sleep(drainTime) // balancers that ask /readyz may look once more
+	}
+	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	if e := srv.Shutdown(sctx); e != nil {
+		in.log.WarnContext(sctx, "requests were cut off", slog.String("cause", e.Error()))
+	}
+	stopBackground()
+	<-ended
+	if e := worker.Stop(sctx); e != nil {
+		in.log.WarnContext(sctx, "jobs were cut off; they run again", slog.String("cause", e.Error()))
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return err
+}
+
+// background runs what goes on beside requests and jobs.
+func (in *installation) background(ctx context.Context) {
+	engine := make(chan struct{})
+	go func() {
+		defer close(engine)
+		if err := in.engine.Run(ctx); err != nil {
+			in.log.ErrorContext(ctx, "the flow engine ended", slog.String("cause", err.Error()))
+		}
+	}()
+	tick := time.NewTicker(refreshEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			<-engine
+			return
+		case <-tick.C:
+			if err := in.ring.Refresh(ctx); err != nil && ctx.Err() == nil {
+				in.log.ErrorContext(ctx, "keys not refreshed", slog.String("cause", err.Error()))
+			}
+		}
+	}
+}
+
+// handler puts the pages and the API behind the edge.
+func (in *installation) handler(stopping func() bool) (http.Handler, error) {
+	base, err := url.Parse(in.cfg.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := in.cfg.Proxies()
+	if err != nil {
+		return nil, err
+	}
+	var descriptors []connector.Descriptor
+	for _, conn := range in.connectors {
+		descriptors = append(descriptors, conn.Describe())
+	}
+	pages, err := wizard.New(wizard.Config{
+		Engine: in.engine, Connectors: descriptors, BaseURL: in.cfg.BaseURL, Now: in.now, Log: in.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	v1 := api.New(api.Config{
+		BaseURL: base, Now: in.now, Log: in.log, Keys: in.apps, Links: in.engine, Direct: in.engine, Accounts: in.accounts,
+		Events: in.store.Events(), Answers: in.store.Idempotency(), MAC: in.ring, Version: Version,
+		WrongKeyLimit: web.Limit{PerSecond: wrongKeyPerSecond, Burst: wrongKeyBurst},
+	})
+	mux := http.NewServeMux()
+	pages.Register(mux)
+	v1.Register(mux)
+	mux.HandleFunc("GET /healthz", in.health(func() bool { return false }))
+	mux.HandleFunc("GET /readyz", in.health(stopping))
+	edge := web.NewEdge(web.EdgeConfig{
+		BaseURL: base, Log: in.log, Now: in.now, TrustedProxies: proxies,
+		AddressLimit: web.Limit{PerSecond: addressPerSecond, Burst: addressBurst},
+	})
+	return edge.Wrap(mux), nil
+}

@@ -1,0 +1,112 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Journey goes the whole way once, as backend and as end user, and says each step as it happens.
+func (a *Application) Journey(ctx context.Context, out io.Writer) error {
+	began := a.cfg.Now()
+	say := func(who, format string, args ...any) {
+		_, _ = fmt.Fprintf(out, "  %6s  %-10s %s\n", fmt.Sprintf("%d ms", a.cfg.Now().Sub(began).Milliseconds()), who, fmt.Sprintf(format, args...))
+	}
+	link, err := a.link(ctx, a.cfg.Latchkey, "/notify", []string{"IMAP"})
+	if err != nil {
+		return err
+	}
+	say("backend", "POST /v1/hosted/accounts/link → %s", link.ID)
+	v, err := newVisitor(a.cfg.Latchkey.Base, link.URL)
+	if err != nil {
+		return err
+	}
+	flow, err := a.walk(ctx, v, say)
+	if err != nil {
+		return err
+	}
+	say("end user", "connected; goes back to %s", strings.TrimPrefix(flow.Result.RedirectURL, a.URL()))
+	got, err := a.Await(ctx, link.ID)
+	if err != nil {
+		return err
+	}
+	say("backend", "notified, signature verified: %s", got.Body)
+	var state linkState
+	if err := a.cfg.Latchkey.call(ctx, "GET", "/v1/links/"+link.ID, nil, &state); err != nil {
+		return err
+	}
+	var acc accountState
+	if err := a.cfg.Latchkey.call(ctx, "GET", "/v1/accounts/"+got.AccountID, nil, &acc); err != nil {
+		return err
+	}
+	say("backend", "GET /v1/accounts/%s → %s, %s", acc.ID, acc.Identity, acc.Status)
+	if state.Status != "completed" || acc.Status != "OK" || got.AccountID != flow.Result.AccountID {
+		return errors.New("the journey ended otherwise than it should")
+	}
+	return nil
+}
+
+// walk answers the wizard's questions: first with a wrong password, to see what it says.
+func (a *Application) walk(ctx context.Context, v *visitor, say func(who, format string, args ...any)) (flowState, error) {
+	flow, err := v.look(ctx)
+	if err != nil {
+		return flow, err
+	}
+	say("end user", "opens the link: %q", flow.Step.Title)
+	passwords := []string{"not the password", a.cfg.Password}
+	last := ""
+	for range 200 {
+		switch {
+		case flow.Status == "completed":
+			return flow, nil
+		case flow.Status == "created":
+			flow, err = v.answer(ctx, 0, "start", nil)
+		case flow.Step.Kind == "wait":
+			for _, p := range flow.Step.Progress {
+				if p.State == "now" && p.Text != last {
+					last = p.Text
+					say("wizard", "%s", p.Text)
+				}
+			}
+			if err = sleep(ctx, 50*time.Millisecond); err == nil {
+				flow, err = v.look(ctx)
+			}
+		case flow.Step.ID == "imap.email":
+			say("end user", "types %s", a.cfg.Email)
+			flow, err = v.answer(ctx, flow.Version, "submit", map[string]any{"email": a.cfg.Email})
+		case flow.Step.ID == "imap.password" && len(passwords) > 0:
+			for _, e := range flow.Step.Errors {
+				say("wizard", "%s", e.Message)
+			}
+			for _, f := range flow.Step.Fields {
+				if f.Name == "imap_host" || f.Name == "smtp_host" {
+					say("wizard", "found %s: %v", f.Name, f.Value)
+				}
+			}
+			say("end user", "types a password (%d of 2)", 3-len(passwords))
+			values := map[string]any{"password": passwords[0]}
+			passwords = passwords[1:]
+			flow, err = v.answer(ctx, flow.Version, "submit", values)
+		default:
+			return flow, fmt.Errorf("unexpected step %s (%s): %v", flow.Step.ID, flow.Status, flow.Step.Errors)
+		}
+		if err != nil {
+			return flow, err
+		}
+	}
+	return flow, errors.New("the wizard does not come to an end")
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
