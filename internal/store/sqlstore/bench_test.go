@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latchkey"
+	"latchkey/internal/pgtest"
 	"latchkey/internal/store"
 	"latchkey/internal/store/sqlstore"
 )
@@ -28,6 +29,7 @@ func benchEngines(b *testing.B, fn func(b *testing.B, s *sqlstore.Store)) {
 		s, _ := openSQLite(b)
 		fn(b, s)
 	})
+	b.Run("postgres", func(b *testing.B) { fn(b, open(b, sqlstore.Options{URL: pgtest.URL(b)})) })
 }
 
 func BenchmarkLinkCreate(b *testing.B) {

@@ -93,12 +93,21 @@ func (t tx) Enqueue(ctx context.Context, jobs ...store.Job) error {
 		return nil
 	}
 	params := make([]river.InsertManyParams, 0, len(jobs))
+	// PostgreSQL refuses equal unique jobs in one statement.
+	type equal struct{ kind, hash string }
+	unique := map[equal]bool{}
 	for _, j := range jobs {
-		p, err := insertParams(j)
+		args, opts, err := insertParams(j)
 		if err != nil {
 			return err
 		}
-		params = append(params, p)
+		if e := (equal{kind: args.kind, hash: args.Equal}); j.Unique {
+			if unique[e] {
+				continue
+			}
+			unique[e] = true
+		}
+		params = append(params, river.InsertManyParams{Args: args, InsertOpts: opts})
 	}
 	if t.open == nil {
 		return t.s.inTx(ctx, func(ctx context.Context, t tx) error { return t.enqueue(ctx, params) })
@@ -111,7 +120,7 @@ func (t tx) enqueue(ctx context.Context, params []river.InsertManyParams) error 
 	return t.s.jobs.insert(ctx, t.open, params)
 }
 
-func insertParams(j store.Job) (river.InsertManyParams, error) {
+func insertParams(j store.Job) (rawArgs, *river.InsertOpts, error) {
 	args := rawArgs{kind: j.Kind, Data: j.Args}
 	if len(args.Data) == 0 {
 		args.Data = json.RawMessage("null")
@@ -120,14 +129,14 @@ func insertParams(j store.Job) (river.InsertManyParams, error) {
 	if j.Unique {
 		var err error
 		if args.Equal, err = canonicalHash(args.Data); err != nil {
-			return river.InsertManyParams{}, fmt.Errorf("sqlstore: args of job %s: %w", j.Kind, err)
+			return rawArgs{}, nil, fmt.Errorf("sqlstore: args of job %s: %w", j.Kind, err)
 		}
 		opts.UniqueOpts = river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
 			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
 			rivertype.JobStateRetryable, rivertype.JobStateScheduled,
 		}}
 	}
-	return river.InsertManyParams{Args: args, InsertOpts: opts}, nil
+	return args, opts, nil
 }
 
 // canonicalHash is the same for JSON that differs in spaces and in the order of keys only.

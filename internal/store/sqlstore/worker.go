@@ -112,7 +112,7 @@ func (s *Store) workConfig(c WorkConfig) (*river.Config, error) {
 	cfg.TestOnly = c.Unstaggered
 	cfg.Workers = river.NewWorkers()
 	for kind, h := range c.Handlers {
-		if kind == "" || h == nil {
+		if h == nil {
 			return nil, fmt.Errorf("sqlstore: the handler of job kind %q is missing", kind)
 		}
 		river.AddWorkerArgs(cfg.Workers, rawArgs{kind: kind}, &handlerWorker{handle: h, now: s.db.now})
@@ -121,20 +121,24 @@ func (s *Store) workConfig(c WorkConfig) (*river.Config, error) {
 		if c.Handlers[p.Kind] == nil {
 			return nil, fmt.Errorf("sqlstore: periodic job kind %q has no handler", p.Kind)
 		}
-		cfg.PeriodicJobs = append(cfg.PeriodicJobs, periodic(p))
+		job, err := periodic(p)
+		if err != nil {
+			return nil, err
+		}
+		cfg.PeriodicJobs = append(cfg.PeriodicJobs, job)
 	}
 	return cfg, nil
 }
 
 // periodic jobs are unique: a tick whose predecessor still runs is left out.
-func periodic(p Periodic) *river.PeriodicJob {
+func periodic(p Periodic) (*river.PeriodicJob, error) {
+	args, opts, err := insertParams(store.Job{Kind: p.Kind, Unique: true, MaxAttempts: 1})
+	if err != nil {
+		return nil, err
+	}
 	return river.NewPeriodicJob(river.PeriodicInterval(p.Every), func() (river.JobArgs, *river.InsertOpts) {
-		ip, err := insertParams(store.Job{Kind: p.Kind, Unique: true, MaxAttempts: 1})
-		if err != nil {
-			return nil, nil
-		}
-		return ip.Args, ip.InsertOpts
-	}, &river.PeriodicJobOpts{ID: p.Kind, RunOnStart: p.RunOnStart})
+		return args, opts
+	}, &river.PeriodicJobOpts{ID: p.Kind, RunOnStart: p.RunOnStart}), nil
 }
 
 // handlerWorker calls a handler for River.
