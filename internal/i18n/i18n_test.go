@@ -115,7 +115,7 @@ func TestNegotiate(t *testing.T) {
 		{nil, "en"},
 		{[]string{"", "", "de-CH,de;q=0.9,en;q=0.1"}, "de"},
 		{[]string{"ar", "de"}, "ar"},
-		{[]string{"tlh", "de"}, "de"},
+		{[]string{"qaa", "de"}, "de"},
 		{[]string{"zh-TW", "de"}, "de"},
 		{[]string{"de_AT"}, "de-AT"},
 		{[]string{"", "", "zh-TW"}, "en"},

@@ -1,0 +1,109 @@
+// What a page can do without, but is nicer with: it looks by itself whether something has happened,
+// counts down, copies, shows a typed password, and keeps a double click from being sent twice.
+const doc = document, root = doc.documentElement, say = doc.getElementById("say");
+const main = () => doc.querySelector("main");
+let timer, seen = "", fails = 0, sent = false, due = new Map();
+root.classList.add("js");
+
+const tell = text => { if (text && say) say.textContent = text; };
+const clock = s => Math.floor(s / 60) + ":" + String(s % 60).padStart(2, "0");
+
+// arm reads what the page in view asks of us.
+function arm() {
+  const m = main(), d = m.dataset;
+  due = new Map();
+  for (const el of doc.querySelectorAll("[data-left]")) due.set(el, performance.now() + 1000 * el.dataset.left);
+  count();
+  clearTimeout(timer);
+  if (d.go) timer = setTimeout(() => location.replace(d.go), d.wait || 0);
+  else if (d.poll) timer = setTimeout(look, Math.min(d.poll * 2 ** fails, 15000));
+}
+
+function count() {
+  for (const [el, at] of due) {
+    const left = Math.max(0, Math.ceil((at - performance.now()) / 1000)), b = el.closest("button");
+    el.textContent = left ? el.dataset.text.replace("{time}", clock(left)) : "";
+    if (b) b.disabled = left > 0;
+    if (!left) {
+      due.delete(el);
+      if (!b) look();
+    }
+  }
+}
+setInterval(count, 1000);
+
+// look asks whether the flow has moved, and shows it if so.
+async function look() {
+  clearTimeout(timer);
+  if (doc.hidden || sent) return;
+  const m = main();
+  try {
+    const r = await fetch(m.dataset.flow, {headers: {accept: "application/json"}, cache: "no-store"}), text = await r.text();
+    if (!r.ok) throw r;
+    if (text !== seen) await show();
+    seen = text;
+    fails = 0;
+  } catch {
+    if (++fails === 3) tell(m.dataset.lost);
+    if (fails > 8) return location.reload();
+  }
+  arm();
+}
+
+async function show() {
+  const r = await fetch(location.href, {cache: "no-store"});
+  if (!r.ok) return location.reload();
+  const next = new DOMParser().parseFromString(await r.text(), "text/html"), n = next.querySelector("main"), o = main();
+  if (sent || !n || n.innerHTML === o.innerHTML) return;
+  const same = n.dataset.step === o.dataset.step, held = doc.activeElement && doc.activeElement.id;
+  o.replaceWith(n);
+  doc.title = next.title;
+  if (same) {
+    const keep = held && doc.getElementById(held), now = n.querySelector(".now");
+    if (keep) keep.focus();
+    if (now) tell(now.textContent);
+  } else {
+    scrollTo(0, 0);
+    (n.querySelector("[aria-invalid=true]") || n.querySelector("h1")).focus();
+  }
+}
+
+doc.addEventListener("click", async e => {
+  const b = e.target.closest("[data-show],[data-copy]");
+  if (!b) return;
+  const el = doc.getElementById(b.dataset.show || b.dataset.copy);
+  if (b.dataset.show) {
+    const on = el.type === "password";
+    el.type = on ? "text" : "password";
+    b.setAttribute("aria-pressed", on);
+    b.textContent = on ? b.dataset.on : b.dataset.off;
+    return;
+  }
+  try {
+    await navigator.clipboard.writeText(el.value || el.textContent);
+  } catch {
+    getSelection().selectAllChildren(el);
+    if (el.select) el.select();
+    doc.execCommand("copy");
+  }
+  tell(b.textContent = b.dataset.done);
+});
+
+doc.addEventListener("submit", e => {
+  if (sent) return e.preventDefault();
+  sent = true;
+  clearTimeout(timer);
+  for (const b of doc.querySelectorAll("[data-show]")) doc.getElementById(b.dataset.show).type = "password";
+  const b = e.submitter;
+  if (b) b.setAttribute("aria-busy", "true");
+  tell(main().dataset.busy);
+  setTimeout(ready, 20000);
+});
+
+function ready() {
+  sent = false;
+  for (const b of doc.querySelectorAll("[aria-busy]")) b.removeAttribute("aria-busy");
+  arm();
+}
+addEventListener("pageshow", e => { ready(); if (e.persisted) show().then(arm); });
+doc.addEventListener("visibilitychange", () => { if (!doc.hidden && main().dataset.poll) look(); });
