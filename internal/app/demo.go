@@ -45,7 +45,7 @@ func (d demoCmd) Run(c *console, cfg *config.Config) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	demoCfg.Data, demoCfg.DatabaseURL, demoCfg.LogLevel = dir, secret.Text{}, "warn"
+	demoCfg.Data, demoCfg.DatabaseURL, demoCfg.LogLevel = dir, secret.Text{}, "error"
 	mail, names, err := sampleMail(&demoCfg, dir)
 	if err != nil {
 		return err

@@ -50,7 +50,8 @@ func do(client *http.Client, req *http.Request, out any) error {
 		return err
 	}
 	if res.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("%s %s: %s: %s", req.Method, req.URL.Path, res.Status, raw)
+		// The path may hold a link's token: it stays out of what is printed.
+		return fmt.Errorf("%s: %s: %s", req.Method, res.Status, raw)
 	}
 	return json.Unmarshal(raw, out)
 }
@@ -116,6 +117,16 @@ type flowState struct {
 	} `json:"result"`
 }
 
+// field is what a field of the step holds.
+func (f flowState) field(name string) any {
+	for _, x := range f.Step.Fields {
+		if x.Name == name {
+			return x.Value
+		}
+	}
+	return "nothing"
+}
+
 // visitor is an end user without a browser: a cookie jar and the flow as JSON.
 type visitor struct {
 	http *http.Client
@@ -143,6 +154,9 @@ func (v *visitor) look(ctx context.Context) (flowState, error) {
 
 func (v *visitor) answer(ctx context.Context, version int64, action string, values map[string]any) (flowState, error) {
 	var out flowState
+	if values == nil {
+		values = map[string]any{}
+	}
 	raw, err := json.Marshal(map[string]any{"version": version, "action": action, "values": values})
 	if err != nil {
 		return out, err

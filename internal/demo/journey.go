@@ -81,12 +81,12 @@ func (a *Application) walk(ctx context.Context, v *visitor, say func(who, format
 			for _, e := range flow.Step.Errors {
 				say("wizard", "%s", e.Message)
 			}
-			for _, f := range flow.Step.Fields {
-				if f.Name == "imap_host" || f.Name == "smtp_host" {
-					say("wizard", "found %s: %v", f.Name, f.Value)
-				}
+			if len(passwords) == 2 {
+				say("wizard", "found %s for receiving and %s for sending", flow.field("imap_host"), flow.field("smtp_host"))
+				say("end user", "types a wrong password")
+			} else {
+				say("end user", "types the right one")
 			}
-			say("end user", "types a password (%d of 2)", 3-len(passwords))
 			values := map[string]any{"password": passwords[0]}
 			passwords = passwords[1:]
 			flow, err = v.answer(ctx, flow.Version, "submit", values)
