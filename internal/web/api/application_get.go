@@ -17,6 +17,9 @@ type application struct {
 
 // getApplication answers GET /application: whose key this is.
 func (a *API) getApplication(_ context.Context, c *call) (answer, error) {
+	if err := newQuery(c).finish(); err != nil {
+		return answer{}, err
+	}
 	out := application{
 		Object: "Application", ID: string(c.app.ID), Name: c.app.Name, Test: c.app.Test, CreatedAt: at(c.app.CreatedAt),
 		Providers: []string{}, Permissions: []string{},

@@ -45,7 +45,7 @@ func (c *call) connectionParams(a latchkey.Account) (object, error) {
 	}
 	kind := "im"
 	switch a.Provider {
-	case latchkey.IMAP, latchkey.Mock:
+	case latchkey.IMAP:
 		kind = "mail"
 		for name, empty := range map[string]any{
 			"imap_host": "", "imap_port": 0, "imap_user": "", "smtp_host": "", "smtp_port": 0, "smtp_user": "",
@@ -62,7 +62,7 @@ func (c *call) connectionParams(a latchkey.Account) (object, error) {
 		if _, ok := params["id"]; !ok {
 			params["id"] = a.Identity
 		}
-	case latchkey.LinkedIn, latchkey.WhatsApp, latchkey.Instagram, latchkey.Telegram:
+	case latchkey.LinkedIn, latchkey.WhatsApp, latchkey.Instagram, latchkey.Telegram, latchkey.Mock:
 	}
 	return json.Marshal(map[string]any{kind: params})
 }

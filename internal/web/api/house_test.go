@@ -1,0 +1,250 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"latchkey"
+	"latchkey/internal/accounts"
+	"latchkey/internal/applications"
+	"latchkey/internal/connector"
+	"latchkey/internal/connector/mock"
+	"latchkey/internal/errs"
+	"latchkey/internal/hosted"
+	"latchkey/internal/secret"
+	"latchkey/internal/store"
+	"latchkey/internal/store/sqlstore"
+	"latchkey/internal/web"
+	"latchkey/internal/web/api"
+)
+
+const canary = "canary-pa55word-9b1f"
+
+// house is the API over the real store, keyring, services and flow engine.
+type house struct {
+	handler http.Handler
+	store   *sqlstore.Store
+	apps    *applications.Service
+	app     applications.Created
+	trial   applications.Created
+	other   applications.Created
+	logs    *syncBuffer
+	direct  *direct
+
+	mu sync.Mutex
+	at time.Time
+}
+
+func (h *house) now() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.at
+}
+
+func (h *house) advance(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.at = h.at.Add(d)
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// herald writes events as hooks does, and notifies nobody.
+type herald struct{ now func() time.Time }
+
+func (h herald) Emit(ctx context.Context, tx store.Tx, ev latchkey.Event) (latchkey.Event, error) {
+	ev.ID, ev.CreatedAt = latchkey.NewEventID(h.now()), h.now()
+	if len(ev.Data) == 0 {
+		ev.Data = json.RawMessage(`{}`)
+	}
+	if ev.AccountID != "" {
+		seq, err := tx.Accounts().NextSequence(ctx, ev.AccountID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return ev, err
+		}
+		ev.Sequence = seq
+	}
+	return ev, tx.Events().Add(ctx, ev)
+}
+
+func (herald) Notify(context.Context, store.Tx, hosted.Notice) error { return nil }
+
+// direct is the engine's Connect, but for mailboxes: those are scripted, the connector has its own tests.
+type direct struct {
+	engine *hosted.Engine
+	mu     sync.Mutex
+	specs  []hosted.DirectSpec
+	fail   error
+}
+
+func (d *direct) Connect(ctx context.Context, app latchkey.Application, spec hosted.DirectSpec) (hosted.DirectResult, error) {
+	if spec.Provider == latchkey.Mock {
+		return d.engine.Connect(ctx, app, spec)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.specs = append(d.specs, spec)
+	if d.fail != nil {
+		return hosted.DirectResult{}, d.fail
+	}
+	return hosted.DirectResult{Account: latchkey.Account{ID: latchkey.NewAccountID(time.Now())}, State: "new"}, nil
+}
+
+func newHouse(t testing.TB, change func(*api.Config)) *house {
+	t.Helper()
+	h := &house{at: time.Date(2026, 6, 30, 11, 0, 0, 0, time.UTC), logs: &syncBuffer{}}
+	log := slog.New(slog.NewJSONHandler(h.logs, nil))
+	db, err := sqlstore.OpenDatabase(t.Context(), sqlstore.Options{Path: filepath.Join(t.TempDir(), "test.db"), Now: time.Now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := secret.LoadOrCreate(t.Context(), db.Keysets(), secret.NewMasterKey(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.store, err = sqlstore.NewStore(db, ring); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	connectors := map[latchkey.Provider]connector.Connector{latchkey.Mock: mock.New(mock.Config{Now: h.now, Pace: time.Millisecond})}
+	h.apps = applications.New(applications.Config{Store: h.store, Now: h.now, Log: log, NewWebhookSecret: func() string { return "whsec_x" }})
+	accountService := accounts.New(accounts.Config{
+		Store: h.store, Connectors: connectors, Events: herald{h.now}, Seal: ring, Now: h.now, Log: log, RefusalPause: time.Millisecond,
+	})
+	engine := hosted.New(hosted.Config{
+		Store: h.store, Connectors: connectors, Herald: herald{h.now}, Revocations: accountService, Owner: "test", Now: h.now, Log: log,
+	})
+	h.direct = &direct{engine: engine}
+	base, err := url.Parse("https://connect.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := api.Config{
+		BaseURL: base, Now: h.now, Log: log, Keys: h.apps, Links: engine, Direct: h.direct, Accounts: accountService,
+		Events: h.store.Events(), Answers: h.store.Idempotency(), MAC: ring, Version: "0.0.0",
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	mux := http.NewServeMux()
+	api.New(cfg).Register(mux)
+	h.handler = web.NewEdge(web.EdgeConfig{BaseURL: base, Log: log, Now: h.now}).Wrap(mux)
+	h.app = h.create(t, "app", false)
+	h.trial = h.create(t, "trial", true)
+	h.other = h.create(t, "other", true)
+	return h
+}
+
+func (h *house) create(t testing.TB, name string, test bool) applications.Created {
+	t.Helper()
+	made, err := h.apps.Create(context.Background(), applications.Spec{Name: name, Test: test})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// reply is an answer, read.
+type reply struct {
+	status int
+	header http.Header
+	raw    []byte
+	body   map[string]any
+}
+
+func (r reply) str(name string) string {
+	s, _ := r.body[name].(string)
+	return s
+}
+
+// codes are the field errors as "field: code".
+func (r reply) codes() []string {
+	list, _ := r.body["errors"].([]any)
+	out := make([]string, 0, len(list))
+	for _, e := range list {
+		m, _ := e.(map[string]any)
+		field, _ := m["field"].(string)
+		code, _ := m["code"].(string)
+		if msg, _ := m["message"].(string); msg == "" {
+			code += " (without a message)"
+		}
+		out = append(out, field+": "+code)
+	}
+	return out
+}
+
+// send sends a request as curl would; headers are "Name: value".
+func (h *house) send(method, target, body string, headers ...string) reply {
+	r := httptest.NewRequest(method, "https://connect.test"+target, strings.NewReader(body))
+	if body == "" {
+		r.Body, r.ContentLength = http.NoBody, 0
+	}
+	r.Header.Set("Content-Type", "application/json")
+	for _, x := range headers {
+		name, value, _ := strings.Cut(x, ": ")
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	h.handler.ServeHTTP(w, r)
+	res := w.Result()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		panic(err)
+	}
+	out := reply{status: res.StatusCode, header: res.Header, raw: raw}
+	if res.Header.Get("Content-Type") == "application/json" {
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		if err := dec.Decode(&out.body); err != nil {
+			panic("not JSON: " + string(raw))
+		}
+	}
+	return out
+}
+
+func key(c applications.Created) string { return "X-API-KEY: " + c.Key.Reveal() }
+
+// as sends with the key of an application.
+func (h *house) as(c applications.Created, method, target, body string, headers ...string) reply {
+	return h.send(method, target, body, append(headers, key(c))...)
+}
+
+func wantProblem(t *testing.T, r reply, status int, code errs.Code) {
+	t.Helper()
+	if r.status != status || r.str("type") != "errors/"+string(code) {
+		t.Errorf("%d %s, want %d %s", r.status, r.raw, status, code)
+	}
+	if s, _ := r.body["status"].(float64); int(s) != r.status {
+		t.Errorf("the status is not in the body: %s", r.raw)
+	}
+}
