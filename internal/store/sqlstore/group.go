@@ -166,7 +166,8 @@ func (g *group) together(ctx context.Context, batch []*groupedWrite, results []e
 	if err != nil {
 		return err
 	}
-	q := sqlgen.New(tx)
+	defer g.db.writeStatements.prepareWanted(ctx)
+	q := sqlgen.New(preparedTx{Tx: tx, statements: g.db.writeStatements})
 	for i, w := range batch {
 		if w.many {
 			err = inSavepoint(ctx, tx, q, w.fn)

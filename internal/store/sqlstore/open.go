@@ -51,6 +51,8 @@ type Database struct {
 	pool *pgxpool.Pool
 	// turn is taken by whoever begins a transaction on SQLite's one writer, in the order of asking.
 	turn chan struct{}
+	// writeStatements and readStatements are set on SQLite only.
+	writeStatements, readStatements *statements
 
 	readQ *sqlgen.Queries
 	poolQ *sqlgen.Queries
@@ -81,6 +83,10 @@ func OpenDatabase(ctx context.Context, o Options) (*Database, error) {
 		return nil, errors.Join(fmt.Errorf("sqlstore: opening the database: %w", err), d.Close())
 	}
 	d.readQ, d.poolQ = sqlgen.New(d.read), sqlgen.New(d.write)
+	if d.sqlite() {
+		d.writeStatements, d.readStatements = newStatements(d.write), newStatements(d.read)
+		d.readQ = sqlgen.New(preparedPool{d.readStatements})
+	}
 	return d, nil
 }
 
@@ -113,6 +119,11 @@ func (d *Database) Ping(ctx context.Context) error { return d.read.PingContext(c
 // Close closes all connections. A Store made from the database closes it itself.
 func (d *Database) Close() error {
 	var errList []error
+	for _, st := range []*statements{d.writeStatements, d.readStatements} {
+		if st != nil {
+			errList = append(errList, st.close())
+		}
+	}
 	if d.read != nil && d.read != d.write {
 		errList = append(errList, d.read.Close())
 	}

@@ -79,13 +79,14 @@ func (s *Store) runSQLite(ctx, marked context.Context, fn func(ctx context.Conte
 	if err != nil {
 		return err
 	}
+	defer s.db.writeStatements.prepareWanted(ctx)
 	committed := false
 	defer func() {
 		if !committed { // also when fn panics
 			err = errors.Join(err, rollback(stx))
 		}
 	}()
-	o := &openTx{q: sqlgen.New(stx), sqlite: stx}
+	o := &openTx{q: sqlgen.New(preparedTx{Tx: stx, statements: s.db.writeStatements}), sqlite: stx}
 	if err := fn(marked, tx{s: s, open: o}); err != nil {
 		return err
 	}
