@@ -2,7 +2,9 @@ package hosted
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"strings"
 	"time"
 
 	"latchkey"
@@ -15,6 +17,12 @@ import (
 const (
 	startsPerLink  = 60
 	startsInWindow = time.Hour
+	// A form may be answered that often from one address: many people share one, nobody has that
+	// many mailboxes. Connectors bound tries per link and per login far more tightly.
+	formsPerAddress  = 1200
+	formsInWindow    = 10 * time.Minute
+	formsRetryAfter  = time.Minute
+	unknownAddresses = "127.0.0.1 ::1" // a proxy that does not say who the client is
 )
 
 // maxConflicts bounds how often a transition is tried again after a unique value was taken in the
@@ -48,8 +56,26 @@ func (e *Engine) Answer(ctx context.Context, token string, cookies func(name str
 			return e.render(s), errs.InvalidFields(bad...)
 		}
 	}
+	if err := e.countForm(ctx, s, a); err != nil {
+		return e.render(s), err
+	}
 	done, err := e.resume(ctx, s, a.Action, a.Values)
 	return e.after(ctx, s, done, err)
+}
+
+// countForm bounds how many forms one address may send: each can make us call somebody.
+func (e *Engine) countForm(ctx context.Context, s seat, a Answer) error {
+	if a.Action != connector.ActSubmit || s.body.Step.Kind != connector.KindForm || a.Address == "" || strings.Contains(unknownAddresses, a.Address) {
+		return nil
+	}
+	n, err := e.cfg.Store.Tries().Count(ctx, "forms:"+base64.RawURLEncoding.EncodeToString(hashToken(a.Address)), formsInWindow, s.now)
+	if err != nil {
+		return err
+	}
+	if n > formsPerAddress {
+		return &errs.Error{Kind: errs.TooMany, Code: errs.CodeTooManyTries, RetryAfter: formsRetryAfter, Detail: "Too many forms came from your network. Try again in a few minutes."}
+	}
+	return nil
 }
 
 // acts tells whether the action can be taken on what is shown now.

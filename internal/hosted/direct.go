@@ -120,7 +120,11 @@ func (e *Engine) runDirect(ctx context.Context, p latchkey.Provider, turn connec
 // directProblem says in the API's words what a connector would have asked or shown.
 func directProblem(turn connector.Turn) error {
 	if f := turn.Failure; f != nil {
-		return errs.New(errs.Invalid, f.Code, "The account could not be connected; type says why.")
+		kind := errs.Invalid
+		if f.Code == errs.CodeTooManyTries || f.Code == errs.CodeRateLimited {
+			kind = errs.TooMany
+		}
+		return errs.New(kind, f.Code, "The account could not be connected: "+fieldMessage(f.Code, f.Args))
 	}
 	if turn.Step == nil || (len(turn.Step.Errors) == 0 && len(turn.Step.Verdicts) == 0) {
 		return errs.New(errs.Conflict, errs.CodeProviderUnavailable, "This account needs the end user; make a link instead.")

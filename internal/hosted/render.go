@@ -72,8 +72,11 @@ func (e *Engine) View(ctx context.Context, token string, cookies func(name strin
 	if err != nil {
 		return View{}, err
 	}
-	e.opened.add(s.link.ID)
-	return e.render(s), nil
+	v := e.render(s)
+	if !v.Bound {
+		e.opened.add(s.link.ID)
+	}
+	return v, nil
 }
 
 // offered tells whether the link may go to the provider: set up here, allowed by the application,

@@ -1,0 +1,10 @@
+package hosted
+
+// WithParams opens withParams to the fuzz test.
+func WithParams(raw string, kv ...string) string {
+	var ps []param
+	for i := 0; i+1 < len(kv); i += 2 {
+		ps = append(ps, param{kv[i], kv[i+1]})
+	}
+	return withParams(raw, ps...)
+}
