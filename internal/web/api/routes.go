@@ -34,6 +34,7 @@ func (a *API) linkRoutes() []route {
 	alias := create
 	alias.path = "/links"
 	alias.doc.id = "createLink"
+	alias.doc.summary = "Make a link (short path)"
 	alias.doc.text = "The same as `POST /v1/hosted/accounts/link`."
 	return []route{
 		create,

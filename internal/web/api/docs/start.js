@@ -9,4 +9,5 @@ Scalar.createApiReference('#reference', {
   showDeveloperTools: 'never',
   documentDownloadType: 'json',
   persistAuth: false,
+  defaultOpenAllTags: true,
 })
