@@ -81,13 +81,19 @@ func isTerminal(w any) bool {
 	return err == nil && st.Mode()&os.ModeCharDevice != 0
 }
 
-// Limits on strangers and on keys. They are far above what people do.
+// Wrong keys of one address: enough for a typing error, too few for guessing.
 const (
-	addressPerSecond  = 200
-	addressBurst      = 2000
 	wrongKeyPerSecond = 1
 	wrongKeyBurst     = 20
 )
+
+// burst is how many seconds' worth of requests may come at once.
+const burst = 10
+
+// limit makes a rate of the configuration a limit; zero limits nothing.
+func limit(perSecond float64) web.Limit {
+	return web.Limit{PerSecond: perSecond, Burst: int(min(max(perSecond*burst, burst), 1e9))}
+}
 
 const (
 	shutdownTime = 20 * time.Second
@@ -201,6 +207,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	v1 := api.New(api.Config{
 		BaseURL: base, Now: in.now, Log: in.log, Keys: in.apps, Links: in.engine, Direct: in.engine, Accounts: in.accounts,
 		Events: in.store.Events(), Answers: in.store.Idempotency(), MAC: in.ring, Version: Version,
+		KeyLimit:      limit(in.cfg.KeyRate),
 		WrongKeyLimit: web.Limit{PerSecond: wrongKeyPerSecond, Burst: wrongKeyBurst},
 	})
 	mux := http.NewServeMux()
@@ -210,7 +217,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	mux.HandleFunc("GET /readyz", in.health(stopping))
 	edge := web.NewEdge(web.EdgeConfig{
 		BaseURL: base, Log: in.log, Now: in.now, TrustedProxies: proxies,
-		AddressLimit: web.Limit{PerSecond: addressPerSecond, Burst: addressBurst},
+		AddressLimit: limit(in.cfg.AddressRate), Vouched: v1.Vouches,
 	})
 	return edge.Wrap(mux), nil
 }

@@ -38,6 +38,10 @@ type Config struct {
 	ISPDBURL           string   `env:"LATCHKEY_ISPDB_URL" placeholder:"URL" help:"Mail settings database; default is Thunderbird's. 'off' asks none."`
 	DNSServer          string   `env:"LATCHKEY_DNS_SERVER" placeholder:"IP:PORT" help:"DNS server for every look-up; default is the system's."`
 
+	// Both hold off floods; people and backends stay far below. A burst may be ten times as large.
+	AddressRate float64 `env:"LATCHKEY_ADDRESS_RATE" default:"1000" placeholder:"N" help:"Requests per second that one client address may make without a valid API key; 0 for no limit."`
+	KeyRate     float64 `env:"LATCHKEY_KEY_RATE" default:"0" placeholder:"N" help:"Requests per second that one API key may make; 0 for no limit."`
+
 	LogLevel  string `env:"LATCHKEY_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 	LogFormat string `env:"LATCHKEY_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json."`
 }
@@ -85,6 +89,12 @@ func (c *Config) Check() error {
 		if _, err := netip.ParseAddrPort(c.DNSServer); err != nil {
 			add("LATCHKEY_DNS_SERVER", "must be IP:PORT, such as 127.0.0.1:5355")
 		}
+	}
+	if !(c.AddressRate >= 0) {
+		add("LATCHKEY_ADDRESS_RATE", "must be a number of requests per second, or 0 for no limit")
+	}
+	if !(c.KeyRate >= 0) {
+		add("LATCHKEY_KEY_RATE", "must be a number of requests per second, or 0 for no limit")
 	}
 	if _, err := c.Proxies(); err != nil {
 		add("LATCHKEY_TRUSTED_PROXIES", "must list addresses or ranges, such as 10.0.0.0/8")

@@ -24,6 +24,9 @@ type EdgeConfig struct {
 	TrustedProxies []netip.Prefix
 	// AddressLimit bounds each client address over all routes; zero does not.
 	AddressLimit Limit
+	// Vouched tells whether a request's sender is known, by a valid API key: a backend is bounded by
+	// what its key may do, not by its address. May be nil.
+	Vouched func(*http.Request) bool
 	// MaxBody in bytes; 0 means the package's own.
 	MaxBody int64
 }
@@ -82,6 +85,10 @@ func (e *Edge) limitAddress(next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if e.cfg.Vouched != nil && e.cfg.Vouched(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		if err := e.limiter.Take(Bucket(InfoOf(r.Context()).Address)); err != nil {
 			WriteProblem(w, r, err)
 			return

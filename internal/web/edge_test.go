@@ -318,6 +318,27 @@ func TestAddressLimit(t *testing.T) {
 	}
 }
 
+func TestKnownSendersAreNotLimitedByAddress(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, "https://connect.test", func(c *web.EdgeConfig) {
+		c.AddressLimit = web.Limit{PerSecond: 0.5, Burst: 1}
+		c.Vouched = func(r *http.Request) bool { return r.Header.Get("X-Api-Key") == "known" }
+	})
+	status := func(key string) int {
+		return e.do("GET", "/v1/things/1", nil, func(r *http.Request) { r.Header.Set("X-Api-Key", key) }).StatusCode
+	}
+	for range 5 {
+		if got := status("known"); got != 200 {
+			t.Fatalf("a known sender gets %d", got)
+		}
+	}
+	for i, want := range []int{200, 429} {
+		if got := status("guessed"); got != want {
+			t.Errorf("request %d of a stranger: %d, want %d", i, got, want)
+		}
+	}
+}
+
 func TestLimiterForgetsTheLeastRecent(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
