@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -62,4 +63,14 @@ func admin(ctx context.Context, server *url.URL, statement string) error {
 		err = cerr
 	}
 	return err
+}
+
+// Binary is the path of one of PostgreSQL's programs, such as pg_dump.
+func Binary(t testing.TB, name string) string {
+	t.Helper()
+	dir, err := binaries()
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	return filepath.Join(dir, name)
 }

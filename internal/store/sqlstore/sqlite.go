@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
@@ -40,8 +41,17 @@ func (d *Database) openSQLite(ctx context.Context, path string) error {
 		return err
 	}
 	var err error
-	// The writer is opened first: it is the one that may turn the file's journal to WAL.
-	if d.write, err = openSQLitePool(ctx, path, true, 1); err != nil {
+	// The writer is opened first: it is the one that may turn the file's journal to WAL. While
+	// another process does the same, SQLite answers at once that the file is busy.
+	for try := range 8 {
+		if d.write, err = openSQLitePool(ctx, path, true, 1); err == nil || !worthRetrying(err) {
+			break
+		}
+		if serr := sleep(ctx, 5*time.Millisecond<<try); serr != nil {
+			return serr
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if d.read, err = openSQLitePool(ctx, path, false, readers); err != nil {

@@ -1,0 +1,38 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+)
+
+// Writer is the connection that writes, for tests that look under the store.
+func (d *Database) Writer() *sql.DB { return d.write }
+
+// Reader is the pool that reads.
+func (d *Database) Reader() *sql.DB { return d.read }
+
+// Sealer is the store's.
+func (s *Store) Sealer() Sealer { return s.sealer }
+
+// QueryTexts are the statements that run, by name: sqlc turned those of queries/ into sqlgen's.
+func QueryTexts(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("sqlgen/*.sql.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no generated files: %v", err)
+	}
+	texts := map[string]string{}
+	for _, f := range files {
+		src, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("(?s)= `-- name: (\\w+) :\\w+\n(.*?)`").FindAllSubmatch(src, -1) {
+			texts[string(m[1])] = string(m[2])
+		}
+	}
+	return texts
+}

@@ -1,0 +1,248 @@
+package sqlstore_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"latchkey"
+	"latchkey/internal/pgtest"
+	"latchkey/internal/store"
+	"latchkey/internal/store/sqlstore"
+)
+
+const canary = "CANARY-correct-horse-battery-staple"
+
+func newApplication(secret string) latchkey.Application {
+	id := latchkey.NewApplicationID(time.Now())
+	return latchkey.Application{ID: id, Name: string(id), WebhookSecret: secret, CreatedAt: time.Now()}
+}
+
+func newFlow(app latchkey.ApplicationID, body string) latchkey.Flow {
+	now := time.Now()
+	return latchkey.Flow{ID: latchkey.NewFlowID(now), ApplicationID: app, Status: latchkey.FlowInProgress, Body: []byte(body), CreatedAt: now}
+}
+
+func newAccount(app latchkey.ApplicationID, secret string) latchkey.Account {
+	now := time.Now()
+	return latchkey.Account{ID: latchkey.NewAccountID(now), ApplicationID: app, Secret: []byte(secret), CreatedAt: now}
+}
+
+func newAnswer(app latchkey.ApplicationID, key byte) store.IdempotentAnswer {
+	return store.IdempotentAnswer{
+		ApplicationID: app, Route: "POST /v1/links", KeyHash: []byte{key}, CreatedAt: time.Now().Truncate(time.Millisecond),
+		ExpiresAt: time.Now().Add(time.Hour),
+	}
+}
+
+// fill writes the secret into every column that is sealed, and returns how many.
+func fill(t *testing.T, s *sqlstore.Store, secret string, key byte) (latchkey.Application, latchkey.Flow, latchkey.Account) {
+	t.Helper()
+	a := newApplication(secret)
+	f, acc, ans := newFlow(a.ID, secret), newAccount(a.ID, secret), newAnswer(a.ID, key)
+	must(t, s.Applications().Create(t.Context(), a))
+	must(t, s.Flows().Create(t.Context(), f))
+	must(t, s.Flows().Save(t.Context(), f, 0, 0))
+	must(t, s.Accounts().Create(t.Context(), acc))
+	must(t, s.Accounts().Update(t.Context(), acc))
+	_, won, err := s.Idempotency().Claim(t.Context(), ans, time.Time{})
+	must(t, err)
+	if !won {
+		t.Fatal("the claim was not won")
+	}
+	ans.Status, ans.Body = 201, []byte(secret)
+	must(t, s.Idempotency().Finish(t.Context(), ans))
+	return a, f, acc
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSecretsAreNotInTheFile(t *testing.T) {
+	t.Parallel()
+	s, path := openSQLite(t)
+	fill(t, s, canary, 1)
+	// In clear on purpose: it shows that the search finds what is there.
+	visible := newLink("app_1")
+	visible.Name = "VISIBLE-name"
+	must(t, s.Links().Create(t.Context(), visible))
+	found := false
+	for _, f := range []string{path, path + "-wal"} {
+		raw, err := os.ReadFile(f)
+		must(t, err)
+		found = found || bytes.Contains(raw, []byte("VISIBLE-name"))
+		if bytes.Contains(raw, []byte(canary)) || bytes.Contains(raw, []byte("CANARY-correct")) {
+			t.Errorf("%s holds the secret in clear", filepath.Base(f))
+		}
+	}
+	if !found {
+		t.Error("the search finds nothing at all")
+	}
+}
+
+func TestSecretsAreNotInTheDump(t *testing.T) {
+	t.Parallel()
+	url := pgtest.URL(t)
+	s := open(t, sqlstore.Options{URL: url})
+	fill(t, s, canary, 1)
+	visible := newLink("app_1")
+	visible.Name = "VISIBLE-name"
+	must(t, s.Links().Create(t.Context(), visible))
+	dump, err := exec.CommandContext(t.Context(), pgtest.Binary(t, "pg_dump"), "--inserts", url).Output()
+	must(t, err)
+	if !bytes.Contains(dump, []byte("VISIBLE-name")) {
+		t.Error("the search finds nothing at all")
+	}
+	hex := fmt.Sprintf("%x", canary)
+	if bytes.Contains(dump, []byte(canary)) || strings.Contains(string(dump), hex) {
+		t.Error("the dump holds the secret in clear")
+	}
+}
+
+// TestSealedValuesAreBoundToTheirPlace moves sealed values to other rows, columns and applications,
+// as somebody who can write to the database could.
+func TestSealedValuesAreBoundToTheirPlace(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, open func(t *testing.T) *sqlstore.Store) {
+		t.Helper()
+		s := open(t)
+		db := s.Database().Writer()
+		a1, f1, acc1 := fill(t, s, "secret of the first", 1)
+		a2, f2, acc2 := fill(t, s, "secret of the second", 2)
+		read := map[string]func() error{
+			"application": func() error { _, err := s.Applications().Get(t.Context(), a2.ID); return err },
+			"flow":        func() error { _, err := s.Flows().Get(t.Context(), f2.ID); return err },
+			"account":     func() error { _, err := s.Accounts().Get(t.Context(), acc2.ApplicationID, string(acc2.ID)); return err },
+		}
+		for _, c := range []struct{ what, statement, from, to string }{
+			{"application", "UPDATE applications SET webhook_secret = (SELECT webhook_secret FROM applications WHERE id = $1) WHERE id = $2", string(a1.ID), string(a2.ID)},
+			{"flow", "UPDATE flows SET body = (SELECT body FROM flows WHERE id = $1) WHERE id = $2", string(f1.ID), string(f2.ID)},
+			{"flow", "UPDATE flows SET body = (SELECT secret FROM accounts WHERE id = $1) WHERE id = $2", string(acc1.ID), string(f2.ID)},
+			{"account", "UPDATE accounts SET secret = (SELECT secret FROM accounts WHERE id = $1) WHERE id = $2", string(acc1.ID), string(acc2.ID)},
+		} {
+			if _, err := db.ExecContext(t.Context(), c.statement, c.from, c.to); err != nil {
+				t.Fatal(err)
+			}
+			if read[c.what]() == nil {
+				t.Errorf("the %s opens a value that was moved there: %s", c.what, c.statement)
+			}
+		}
+		// The row as a whole, under another application.
+		if _, err := db.ExecContext(t.Context(), "UPDATE accounts SET application_id = $1 WHERE id = $2", string(a2.ID), string(acc1.ID)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Accounts().Get(t.Context(), a2.ID, string(acc1.ID)); err == nil {
+			t.Error("an account opens under another application")
+		}
+		if _, err := db.ExecContext(t.Context(), "UPDATE idempotency SET body = (SELECT body FROM idempotency WHERE application_id = $1) WHERE application_id = $2",
+			string(a1.ID), string(a2.ID)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.Idempotency().Claim(t.Context(), newAnswer(a2.ID, 2), time.Time{}); err == nil {
+			t.Error("an answer opens under another application")
+		}
+	})
+}
+
+func TestReseal(t *testing.T) {
+	t.Parallel()
+	engines(t, func(t *testing.T, openEngine func(t *testing.T) *sqlstore.Store) {
+		t.Helper()
+		s := openEngine(t)
+		keys := s.Sealer().(*ring)
+		const n = 30
+		var flows []latchkey.Flow
+		for i := range n {
+			_, f, _ := fill(t, s, fmt.Sprintf("secret %d", i), byte(i))
+			flows = append(flows, f)
+		}
+		must(t, s.Flows().Create(t.Context(), newFlow("app_empty", "")))
+		keys.rotate(t, "key-2")
+		if got, err := s.SealedWith(t.Context(), []byte("key-1")); err != nil || got != 4*n {
+			t.Fatalf("sealed with the old key: %d, %v; want %d", got, err, 4*n)
+		}
+		// One value cannot be opened: it must be reported, and not keep the others from being sealed.
+		_, err := s.Database().Writer().ExecContext(t.Context(), "UPDATE accounts SET secret = $1 WHERE id = (SELECT min(id) FROM accounts)", []byte("key-0 damaged"))
+		must(t, err)
+
+		// Writers go on meanwhile; what they write must not be undone by an older value.
+		var wg sync.WaitGroup
+		for i, f := range flows {
+			wg.Go(func() {
+				for v := range int64(5) {
+					f.Version, f.Body = v+1, fmt.Appendf(nil, "state %d of %d", v+1, i)
+					if err := s.Flows().Save(t.Context(), f, v, 0); err != nil {
+						t.Errorf("save: %v", err)
+					}
+				}
+			})
+		}
+		for {
+			done, err := s.Reseal(t.Context(), 7)
+			if done > 7 {
+				t.Errorf("%d values in a batch of 7", done)
+			}
+			if done == 0 {
+				if err == nil || !strings.Contains(err.Error(), "accounts|") {
+					t.Errorf("the value that cannot be opened was not reported: %v", err)
+				}
+				break
+			}
+		}
+		wg.Wait()
+		if got, err := s.SealedWith(t.Context(), []byte("key-1")); err != nil || got != 0 {
+			t.Errorf("sealed with the old key: %d, %v; want 0", got, err)
+		}
+		if got, err := s.SealedWith(t.Context(), []byte("key-2")); err != nil || got != 4*n-1 {
+			t.Errorf("sealed with the new key: %d, %v; want %d", got, err, 4*n-1)
+		}
+		for i, f := range flows {
+			got, err := s.Flows().Get(t.Context(), f.ID)
+			if err != nil || string(got.Body) != fmt.Sprintf("state 5 of %d", i) {
+				t.Errorf("flow %d: %q, %v", i, got.Body, err)
+			}
+		}
+	})
+}
+
+// TestTwoReplicas has two stores on one PostgreSQL.
+func TestTwoReplicas(t *testing.T) {
+	t.Parallel()
+	url, keys := pgtest.URL(t), newRing(t)
+	stores := []*sqlstore.Store{open(t, sqlstore.Options{URL: url, Sealer: keys}), open(t, sqlstore.Options{URL: url, Sealer: keys})}
+	f := newFlow("app_1", "state")
+	must(t, stores[0].Flows().Create(t.Context(), f))
+	var wg sync.WaitGroup
+	won := make(chan int, 100)
+	for i := range 50 {
+		wg.Go(func() {
+			next := f
+			next.Version++
+			err := stores[i%2].InTx(t.Context(), func(ctx context.Context, tx store.Tx) error { return tx.Flows().Save(ctx, next, 0, 0) })
+			if err == nil {
+				won <- i
+			}
+			if _, err := stores[i%2].Tries().Count(t.Context(), "both", time.Hour, f.CreatedAt); err != nil {
+				t.Errorf("count: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(won) != 1 {
+		t.Errorf("%d replicas saved the same version, want 1", len(won))
+	}
+	if n, err := stores[0].Tries().Count(t.Context(), "both", time.Hour, f.CreatedAt); err != nil || n != 51 {
+		t.Errorf("counted %d, %v; want 51", n, err)
+	}
+}
