@@ -8,17 +8,25 @@ import (
 	"time"
 )
 
-// Typed ids: a prefix that names the noun, then 26 URL-safe characters: 64 bits of time, so that
+// The typed ids: a prefix that names the noun, then 26 URL-safe characters: 64 bits of time, so that
 // ids sort by creation, and 64 random bits, so that none can be guessed from another.
 type (
-	ApplicationID string // app_
-	KeyID         string // key_
-	LinkID        string // lnk_
-	FlowID        string // flw_
-	AccountID     string // acc_
-	EventID       string // evt_
-	EndpointID    string // whe_
-	DeliveryID    string // dlv_
+	// ApplicationID is app_…
+	ApplicationID string
+	// KeyID is key_…
+	KeyID string
+	// LinkID is lnk_…
+	LinkID string
+	// FlowID is flw_…
+	FlowID string
+	// AccountID is acc_…
+	AccountID string
+	// EventID is evt_…
+	EventID string
+	// EndpointID is whe_…
+	EndpointID string
+	// DeliveryID is dlv_…
+	DeliveryID string
 )
 
 // Prefixes of the ids, one for each noun that has one.
@@ -35,15 +43,27 @@ const (
 // Base32 with an alphabet in ASCII order, so that the text sorts as the bytes do.
 var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
-// NewApplicationID and its siblings make ids of their kind for things created at now.
+// NewApplicationID makes an application's id, created at now.
 func NewApplicationID(now time.Time) ApplicationID {
 	return ApplicationID(newID(prefixApplication, now))
 }
-func NewKeyID(now time.Time) KeyID           { return KeyID(newID(prefixKey, now)) }
-func NewLinkID(now time.Time) LinkID         { return LinkID(newID(prefixLink, now)) }
-func NewFlowID(now time.Time) FlowID         { return FlowID(newID(prefixFlow, now)) }
-func NewAccountID(now time.Time) AccountID   { return AccountID(newID(prefixAccount, now)) }
-func NewEventID(now time.Time) EventID       { return EventID(newID(prefixEvent, now)) }
+
+// NewKeyID makes an API key's id, created at now.
+func NewKeyID(now time.Time) KeyID { return KeyID(newID(prefixKey, now)) }
+
+// NewLinkID makes a link's id, created at now.
+func NewLinkID(now time.Time) LinkID { return LinkID(newID(prefixLink, now)) }
+
+// NewFlowID makes a flow's id, created at now.
+func NewFlowID(now time.Time) FlowID { return FlowID(newID(prefixFlow, now)) }
+
+// NewAccountID makes an account's id, created at now.
+func NewAccountID(now time.Time) AccountID { return AccountID(newID(prefixAccount, now)) }
+
+// NewEventID makes an event's id, created at now.
+func NewEventID(now time.Time) EventID { return EventID(newID(prefixEvent, now)) }
+
+// NewDeliveryID makes a delivery's id, created at now.
 func NewDeliveryID(now time.Time) DeliveryID { return DeliveryID(newID(prefixDelivery, now)) }
 
 // newID takes 48 bits of milliseconds and 16 of the time within one, so that things made one after

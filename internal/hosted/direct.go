@@ -151,7 +151,7 @@ func (e *Engine) keepDirect(ctx context.Context, tgt target, p latchkey.Provider
 		if out, err = e.keep(ctx, tx, tgt, p, g, ""); err != nil || out.expected == "" {
 			return err
 		}
-		return e.revoke(ctx, tx, p, tgt.app.ID, "", g)
+		return e.revoke(ctx, tx, p, tgt.app.ID, g)
 	})
 	switch {
 	case errors.Is(err, store.ErrNotFound):

@@ -45,7 +45,7 @@ func (e *Engine) grant(ctx context.Context, tx store.Tx, t *transit, g connector
 	s, err := e.keep(ctx, tx, tgt, t.flow.Provider, g, t.link.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return errors.Join(
-			e.revoke(ctx, tx, t.flow.Provider, t.app.ID, "", g),
+			e.revoke(ctx, tx, t.flow.Provider, t.app.ID, g),
 			e.fail(ctx, tx, t, connector.Failure{Code: errs.CodeNotFound}, latchkey.FlowFailed),
 		)
 	}
@@ -211,7 +211,7 @@ func (e *Engine) emitAccount(ctx context.Context, tx store.Tx, acc latchkey.Acco
 
 // wrongAccount withdraws the grant and asks again, naming both accounts.
 func (e *Engine) wrongAccount(ctx context.Context, tx store.Tx, t *transit, g connector.Grant, expected string) error {
-	if err := e.revoke(ctx, tx, t.flow.Provider, t.app.ID, "", g); err != nil {
+	if err := e.revoke(ctx, tx, t.flow.Provider, t.app.ID, g); err != nil {
 		return err
 	}
 	before := t.body.Step
@@ -226,12 +226,12 @@ func (e *Engine) wrongAccount(ctx context.Context, tx store.Tx, t *transit, g co
 }
 
 // revoke withdraws a grant that nobody will use, at its provider, by a job.
-func (e *Engine) revoke(ctx context.Context, tx store.Tx, p latchkey.Provider, app latchkey.ApplicationID, id latchkey.AccountID, g connector.Grant) error {
+func (e *Engine) revoke(ctx context.Context, tx store.Tx, p latchkey.Provider, app latchkey.ApplicationID, g connector.Grant) error {
 	if _, ok := e.cfg.Connectors[p].(connector.Revoker); !ok {
 		return nil
 	}
 	return e.cfg.Revocations.Revoke(ctx, tx, p, app, connector.Credential{
-		AccountID: id, Identity: g.Identity, Params: g.Params, Secret: g.Secret,
+		Identity: g.Identity, Params: g.Params, Secret: g.Secret,
 	})
 }
 

@@ -290,7 +290,7 @@ func (e *Engine) dropGrant(ctx context.Context, f latchkey.Flow, turn connector.
 		return
 	}
 	err := e.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
-		return e.revoke(ctx, tx, f.Provider, f.ApplicationID, "", *turn.Grant)
+		return e.revoke(ctx, tx, f.Provider, f.ApplicationID, *turn.Grant)
 	})
 	if err != nil {
 		e.cfg.Log.ErrorContext(ctx, "late grant not revoked", logFlow(f, err)...)

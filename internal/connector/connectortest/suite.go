@@ -258,7 +258,8 @@ func (w *watcher) Next(ctx context.Context) (connector.Input, error) {
 func checkNonsense(t *testing.T, c connector.Connector) {
 	for _, state := range []string{"", "null", "{", `{"x":1}`, "[]", strings.Repeat("a", 1<<16)} {
 		for _, in := range []connector.Input{
-			{}, {StepID: "no.such.step", Action: connector.ActSubmit},
+			{},
+			{StepID: "no.such.step", Action: connector.ActSubmit},
 			{StepID: "no.such.step", Action: "no_such_action", Values: map[string]string{"": ""}},
 		} {
 			turn, err := c.Resume([]byte(state), in)

@@ -131,14 +131,14 @@ func (c *Connector) Resume(raw []byte, in connector.Input) (connector.Turn, erro
 	case stepMethod:
 		return turn(codeStep(c.cfg.Now(), s, in.Values["method"]), s), nil
 	case stepContract, stepPartial, stepNotice:
-		return work(s, "finish", waitStep("mock.verifying", "mock.check")), nil
+		return work(s, "finish", waitStep("mock.check")), nil
 	case stepCaptcha:
 		if in.Values["solution"] != "pass" {
 			return turn(withError(captchaStep(), "solution", errs.CodeCaptchaFailed), s), nil
 		}
-		return work(s, "finish", waitStep("mock.verifying", "mock.check")), nil
+		return work(s, "finish", waitStep("mock.check")), nil
 	case stepExtension:
-		return work(s, "finish", waitStep("mock.verifying", "mock.check")), nil
+		return work(s, "finish", waitStep("mock.check")), nil
 	case stepQR:
 		if in.Action == connector.ActSwitchMethod {
 			s.Beat = 0
@@ -185,7 +185,7 @@ func (c *Connector) login(s state, values map[string]string) connector.Turn {
 	case "redirect-denied":
 		return turn(redirectStep(s.Callback+"?error=access_denied&state="+connector.StatePlaceholder), s)
 	}
-	w := work(s, "login", waitStep("mock.verifying", "mock.reach", "mock.check", "mock.finish"))
+	w := work(s, "login", waitStep("mock.reach", "mock.check", "mock.finish"))
 	w.Work.Input = append(w.Work.Input, []byte("\n"+values["password"])...)
 	return w
 }
@@ -193,13 +193,13 @@ func (c *Connector) login(s state, values map[string]string) connector.Turn {
 func (c *Connector) code(s state, in connector.Input) connector.Turn {
 	switch in.Action {
 	case connector.ActResend:
-		return work(s, "resend", waitStep("mock.verifying", "mock.resend"))
+		return work(s, "resend", waitStep("mock.resend"))
 	case connector.ActSwitchMethod:
 		return turn(methodStep(), s)
 	}
 	switch in.Values["code"] {
 	case "123456":
-		return work(s, "finish", waitStep("mock.verifying", "mock.check"))
+		return work(s, "finish", waitStep("mock.check"))
 	case "000000":
 		return turn(withError(codeStep(c.cfg.Now(), s, ""), "code", errs.CodeCodeExpired), s)
 	}
@@ -217,11 +217,11 @@ func (c *Connector) returned(s state, in connector.Input) connector.Turn {
 	if in.Values["error"] != "" {
 		return connector.Turn{Failure: &connector.Failure{Code: errs.CodeAccessDenied, Retryable: true, Detail: in.Values["error"]}}
 	}
-	return work(s, "finish", waitStep("mock.verifying", "mock.check"))
+	return work(s, "finish", waitStep("mock.check"))
 }
 
 func (c *Connector) live(s state) connector.Turn {
-	t := work(s, "live", waitStep("mock.verifying", "mock.reach"))
+	t := work(s, "live", waitStep("mock.reach"))
 	t.Work.Live, t.Work.Interrupt = true, connector.Restart
 	t.Work.LiveActions = []connector.Action{connector.ActSubmit}
 	t.Work.Show.Actions = []connector.Action{connector.ActBack}

@@ -117,8 +117,8 @@ func approveStep() *connector.Step {
 }
 
 // waitStep lists what is being done, the first line as what is done now.
-func waitStep(id string, lines ...string) *connector.Step {
-	s := &connector.Step{Kind: connector.KindWait, ID: id}
+func waitStep(lines ...string) *connector.Step {
+	s := &connector.Step{Kind: connector.KindWait, ID: "mock.verifying"}
 	for i, l := range lines {
 		st := connector.ProgressNext
 		if i == 0 {
