@@ -74,6 +74,15 @@ func (z *Wizard) getPage(w http.ResponseWriter, r *http.Request, token string) {
 	}
 	z.setCookie(w, v.SetCookie)
 	v = shown(v)
+	if v.Step.ID == hosted.StepStart {
+		body, err := z.firstPage(r, token, v)
+		if err != nil {
+			z.fail(w, r, err)
+			return
+		}
+		z.send(w, r, http.StatusOK, body)
+		return
+	}
 	p, err := z.model(r, token, v)
 	if err != nil {
 		z.fail(w, r, err)
@@ -184,13 +193,17 @@ func (z *Wizard) write(w http.ResponseWriter, r *http.Request, status int, p *pa
 		http.Error(w, "Something went wrong on our side.", http.StatusInternalServerError)
 		return
 	}
+	z.send(w, r, status, b.Bytes())
+}
+
+func (z *Wizard) send(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	ui.PageHeaders(w.Header())
-	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return
 	}
-	if _, err := w.Write(b.Bytes()); err != nil {
+	if _, err := w.Write(body); err != nil {
 		z.cfg.Log.DebugContext(r.Context(), "page not sent", slog.String("error", err.Error()))
 	}
 }

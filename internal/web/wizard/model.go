@@ -159,12 +159,14 @@ func (z *Wizard) frame(r *http.Request, s speaker, theme ui.Theme) *page {
 	return p
 }
 
+func flowPath(token string) string { return "/c/" + url.PathEscape(token) + "/flow" }
+
 // model turns a View into a page.
 func (z *Wizard) model(r *http.Request, token string, v hosted.View) (*page, error) {
 	s := z.speaker(r, v)
 	st := v.Step
 	p := z.frame(r, s, z.theme(v.Application))
-	p.Flow = "/c/" + url.PathEscape(token) + "/flow"
+	p.Flow = flowPath(token)
 	p.Template, p.Step, p.Version = string(st.Kind), st.ID, v.Version
 	p.Heading, p.Lead = s.title(v), s.lead(v)
 	if v.Application.Test {

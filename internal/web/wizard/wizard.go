@@ -62,6 +62,7 @@ type Wizard struct {
 	icons map[latchkey.Provider]template.HTML
 	guard func(http.Handler) http.Handler
 	paths pagePaths
+	first firstPages
 }
 
 // Texts are the wizard's own words, one file a language.

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"encoding/json"
+	"testing"
 	"time"
 
 	"latchkey"
@@ -274,4 +275,16 @@ func worldStates() []State {
 	long := with(bound(latchkey.IMAP, partialStep(longDomain)), func(v *hosted.View) { v.Application.Name = longName })
 	finding := with(bound(latchkey.IMAP, findingStep(longDomain)), func(v *hosted.View) { v.Busy = true })
 	return append(out, State{Name: "partial-long", View: long}, State{Name: "finding-long", Lang: "de", View: finding})
+}
+
+// View returns the View of a state.
+func View(t testing.TB, name string) hosted.View {
+	t.Helper()
+	for _, s := range States() {
+		if s.Name == name {
+			return s.View
+		}
+	}
+	t.Fatalf("the gallery has no state %s", name)
+	return hosted.View{}
 }
