@@ -2,7 +2,6 @@ package applications_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"regexp"
@@ -64,7 +63,7 @@ func openStore(t *testing.T) store.Store {
 
 func newService(st store.Store, c *clock) *applications.Service {
 	return applications.New(applications.Config{
-		Store: st, Now: c.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Store: st, Now: c.now, Log: slog.New(slog.DiscardHandler),
 		NewWebhookSecret: func() string { return webhookSecret },
 	})
 }

@@ -156,7 +156,7 @@ func TestHostRule(t *testing.T) {
 		if res.StatusCode != c.status {
 			t.Errorf("%s%s on %s: %d, want %d", c.host, c.path, c.base, res.StatusCode, c.status)
 		}
-		if res.StatusCode == 421 {
+		if res.StatusCode == http.StatusMisdirectedRequest {
 			if p := readProblem(t, res); strings.Contains(p.Detail, "evil") {
 				t.Errorf("the foreign host is repeated: %s", p.Detail)
 			}
@@ -172,7 +172,7 @@ func TestUnknownErrorsAndPanicsAreBare(t *testing.T) {
 		var body bytes.Buffer
 		res.Body = io.NopCloser(io.TeeReader(res.Body, &body))
 		p := readProblem(t, res)
-		if res.StatusCode != 500 || p.Type != "errors/internal_error" || strings.Contains(body.String(), canary) {
+		if res.StatusCode != http.StatusInternalServerError || p.Type != "errors/internal_error" || strings.Contains(body.String(), canary) {
 			t.Errorf("%s: %s", path, body.String())
 		}
 		if p.Instance == "" || p.Instance != res.Header.Get("X-Request-Id") {
@@ -274,7 +274,7 @@ func TestClientAddress(t *testing.T) {
 		{"[2001:db8::1]:1", []string{"[2a00::5]:77"}, true, "2a00::5"},
 		{"[::ffff:192.0.2.7]:1", nil, true, "192.0.2.7"},
 	} {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RemoteAddr = c.peer
 		for _, f := range c.forwarded {
 			r.Header.Add("X-Forwarded-For", f)
@@ -296,15 +296,15 @@ func TestAddressLimit(t *testing.T) {
 		return e.do("GET", "/v1/things/1", nil, func(r *http.Request) { r.RemoteAddr = addr })
 	}
 	for range 2 {
-		if res := from("192.0.2.7:1"); res.StatusCode != 200 {
+		if res := from("192.0.2.7:1"); res.StatusCode != http.StatusOK {
 			t.Fatal(res.StatusCode)
 		}
 	}
 	res := from("192.0.2.7:2")
-	if p := readProblem(t, res); res.StatusCode != 429 || p.Type != "errors/too_many_requests" || res.Header.Get("Retry-After") != "2" {
+	if p := readProblem(t, res); res.StatusCode != http.StatusTooManyRequests || p.Type != "errors/too_many_requests" || res.Header.Get("Retry-After") != "2" {
 		t.Errorf("%d %s, Retry-After %q", res.StatusCode, p.Type, res.Header.Get("Retry-After"))
 	}
-	if res := from("192.0.2.8:1"); res.StatusCode != 200 {
+	if res := from("192.0.2.8:1"); res.StatusCode != http.StatusOK {
 		t.Error("a neighbour pays")
 	}
 	for i, want := range []int{200, 200, 429} {
@@ -313,7 +313,7 @@ func TestAddressLimit(t *testing.T) {
 		}
 	}
 	e.at = e.at.Add(2 * time.Second)
-	if res := from("192.0.2.7:1"); res.StatusCode != 200 {
+	if res := from("192.0.2.7:1"); res.StatusCode != http.StatusOK {
 		t.Error("still limited after Retry-After")
 	}
 }
@@ -367,7 +367,7 @@ func TestSameOrigin(t *testing.T) {
 	}
 	h := guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	for origin, want := range map[string]int{"": 200, "https://connect.test": 200, "https://auth.customer.test": 200, "https://evil.test": 403, "null": 403} {
-		r := httptest.NewRequest("POST", "https://connect.test/c/x", nil)
+		r := httptest.NewRequest(http.MethodPost, "https://connect.test/c/x", nil)
 		if origin != "" {
 			r.Header.Set("Origin", origin)
 			r.Header.Set("Sec-Fetch-Site", map[bool]string{true: "same-origin", false: "cross-site"}[origin == "https://connect.test"])

@@ -23,7 +23,7 @@ type fields struct {
 
 // decodeObject splits the body into members. An empty body is an empty object.
 func decodeObject(body []byte, lenient bool) (*fields, error) {
-	f := &fields{lenient: lenient}
+	f := &fields{lenient: lenient, asked: make([]string, 0, 32)}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return f, nil
 	}

@@ -92,7 +92,7 @@ func TestDocsFiles(t *testing.T) {
 		"/docs": "/docs/scalar.js", "/docs/start.js": "createApiReference", "/docs/scalar.js": "createApiReference", "/docs/LICENSE": "MIT License",
 	} {
 		for _, encoding := range []string{"identity", "gzip"} {
-			r := httptest.NewRequest("GET", srv.URL+path, nil)
+			r := httptest.NewRequest(http.MethodGet, srv.URL+path, nil)
 			r.Header.Set("Accept-Encoding", encoding)
 			w := httptest.NewRecorder()
 			srv.Config.Handler.ServeHTTP(w, r)
@@ -105,7 +105,7 @@ func TestDocsFiles(t *testing.T) {
 			}
 		}
 	}
-	r := httptest.NewRequest("GET", srv.URL+"/openapi.json", nil)
+	r := httptest.NewRequest(http.MethodGet, srv.URL+"/openapi.json", nil)
 	w := httptest.NewRecorder()
 	srv.Config.Handler.ServeHTTP(w, r)
 	if w.Code != 200 || w.Header().Get("Content-Type") != "application/json" || !strings.Contains(w.Body.String(), `"openapi":"3.1.0"`) {
