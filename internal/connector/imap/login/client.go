@@ -1,0 +1,185 @@
+package login
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"strings"
+	"time"
+
+	"latchkey/internal/errs"
+)
+
+// Dialer is the only way out. It applies the operator's egress policy.
+type Dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// DialFunc makes a function a Dialer.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// DialContext calls f.
+func (f DialFunc) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return f(ctx, network, address)
+}
+
+// Default limits of time for one connection.
+const (
+	defaultDialTimeout  = 10 * time.Second
+	defaultPhaseTimeout = 10 * time.Second
+	defaultLoginTimeout = 20 * time.Second
+)
+
+// Client reaches mail servers.
+type Client struct {
+	Dial Dialer
+	// TLS returns the configuration for a server's name; nil means the system's roots.
+	TLS func(serverName string) *tls.Config
+	// AllowPlaintext lists hosts that may be spoken to without TLS.
+	AllowPlaintext []string
+	// DialTimeout, PhaseTimeout (handshake, greeting, STARTTLS) and LoginTimeout bound the parts of
+	// a connection; zero means a default of 10, 10 and 20 seconds.
+	DialTimeout, PhaseTimeout, LoginTimeout time.Duration
+}
+
+// MayBePlain tells whether the operator allowed the host to be spoken to without TLS.
+func (c *Client) MayBePlain(host string) bool {
+	for _, h := range c.AllowPlaintext {
+		if strings.EqualFold(strings.TrimSuffix(strings.TrimSpace(h), "."), strings.TrimSuffix(host, ".")) {
+			return true
+		}
+	}
+	return false
+}
+
+// Probe tells whether the server speaks the protocol, encrypted as it says, under a certificate
+// valid for its name. No login is tried.
+func (c *Client) Probe(ctx context.Context, p Protocol, s Server) error {
+	conn, err := c.open(ctx, p, s)
+	if err != nil {
+		return err
+	}
+	defer conn.close()
+	return conn.phase(c.phaseTimeout(), p, func() error {
+		if p == SMTP {
+			return probeSMTP(conn)
+		}
+		_, err := conn.Write([]byte("z LOGOUT\r\n"))
+		return err
+	})
+}
+
+// Verify logs in, does one cheap thing to see that the login is usable, and logs out.
+// It returns the server as it was really spoken to: a port and an encryption that do not go together
+// (STARTTLS on 993) are repaired, and the other encryption is tried where the first was not
+// understood; an encrypted connection is never given up for a plain one.
+func (c *Client) Verify(ctx context.Context, p Protocol, s Server, user, password string) (Server, error) {
+	var first *Error
+	for _, e := range c.encryptions(s) {
+		try := Server{Host: s.Host, Port: s.Port, Encryption: e}
+		err := c.verifyOnce(ctx, p, try, user, password)
+		if err == nil {
+			return try, nil
+		}
+		le := asError(err)
+		if le.Refused() {
+			return try, le
+		}
+		first = better(first, le)
+		if !mismatch(le.Code) || ctx.Err() != nil {
+			break
+		}
+	}
+	if s.Encryption == None && !c.MayBePlain(s.Host) && first.Code == errs.CodeNoSTARTTLS {
+		first.Code = errs.CodePlaintextRefused // it was asked for, and will not be
+	}
+	return s, first
+}
+
+func (c *Client) verifyOnce(ctx context.Context, p Protocol, s Server, user, password string) error {
+	conn, err := c.open(ctx, p, s)
+	if err != nil {
+		return err
+	}
+	defer conn.close()
+	err = conn.phase(c.loginTimeout(), p, func() error {
+		if p == SMTP {
+			return loginSMTP(conn, user, password)
+		}
+		return loginIMAP(conn, user, password)
+	})
+	if err != nil {
+		le := asError(err)
+		le.Text = clean(le.Text, secretForms(user, password)...)
+		return le
+	}
+	return nil
+}
+
+// encryptions lists what to try on a server, in order. RFC 8314 §3: implicit TLS before STARTTLS.
+func (c *Client) encryptions(s Server) []Encryption {
+	usual := UsualEncryption(s.Port)
+	switch {
+	case s.Encryption == None && c.MayBePlain(s.Host):
+		return []Encryption{None}
+	case s.Encryption == None && usual == Auto:
+		return []Encryption{STARTTLS, TLS}
+	case s.Encryption == Auto && usual == Auto:
+		return []Encryption{TLS, STARTTLS}
+	case s.Encryption == Auto || s.Encryption == None:
+		return []Encryption{usual}
+	case usual != Auto && usual != s.Encryption:
+		return []Encryption{usual, s.Encryption}
+	case usual == Auto && s.Encryption == STARTTLS:
+		return []Encryption{STARTTLS, TLS}
+	case usual == Auto:
+		return []Encryption{TLS, STARTTLS}
+	default:
+		return []Encryption{s.Encryption}
+	}
+}
+
+// mismatch tells whether an error may come from speaking with the wrong encryption.
+func mismatch(c errs.Code) bool {
+	switch c { //nolint:exhaustive // the rest are no mismatches
+	case errs.CodeTLSFailed, errs.CodeNotIMAP, errs.CodeNotSMTP, errs.CodeNoSTARTTLS, errs.CodeConnectionTimeout,
+		errs.CodeConnectionClosed, errs.CodePlaintextRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// better keeps the error that tells the reader more: of two failed ways, the first, unless the
+// second got further.
+func better(a, b *Error) *Error {
+	if a == nil {
+		return b
+	}
+	vague := a.Code == errs.CodeConnectionTimeout || a.Code == errs.CodeTLSFailed || a.Code == errs.CodeConnectionClosed
+	if vague && !mismatch(b.Code) {
+		return b
+	}
+	if a.Code == errs.CodeTLSFailed && (b.Code == errs.CodeNoSTARTTLS || b.Code == errs.CodePlaintextRefused) {
+		return b
+	}
+	return a
+}
+
+func (c *Client) dialTimeout() time.Duration  { return orDefault(c.DialTimeout, defaultDialTimeout) }
+func (c *Client) phaseTimeout() time.Duration { return orDefault(c.PhaseTimeout, defaultPhaseTimeout) }
+func (c *Client) loginTimeout() time.Duration { return orDefault(c.LoginTimeout, defaultLoginTimeout) }
+
+func orDefault(d, def time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return def
+}
+
+func (c *Client) tlsConfig(host string) *tls.Config {
+	if c.TLS != nil {
+		return c.TLS(host)
+	}
+	return &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+}
