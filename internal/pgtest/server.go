@@ -40,7 +40,7 @@ func startServer(fsync bool) (*url.URL, error) {
 		return nil, err
 	}
 	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), //nolint:noctx,gosec // lives as long as the process; found above
+	initdb := exec.Command(filepath.Join(bin, "initdb"),
 		"-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--no-instructions", "--locale=C.UTF-8")
 	if out, err := run(initdb, cred, dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, out), os.RemoveAll(dir))
@@ -59,10 +59,10 @@ func launch(bin, dir, data string, cred *syscall.Credential, fsync bool) error {
 	if fsync {
 		onOff = "on"
 	}
-	server := exec.Command(filepath.Join(bin, "postgres"), //nolint:noctx,gosec // lives as long as the process
+	server := exec.Command(filepath.Join(bin, "postgres"),
 		"-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync="+onOff, "-c", "synchronous_commit="+onOff,
 		"-c", "full_page_writes="+onOff, "-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "max_wal_size=256MB")
-	log, err := os.Create(filepath.Join(dir, "log")) //nolint:gosec // our own folder
+	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func cleanAfter(dir string, server int) error {
 		return err
 	}
 	script := `read -r never; while kill -QUIT "$2" 2>/dev/null; do sleep 0.05; done; rm -rf "$1"`
-	sh := exec.Command("/bin/sh", "-c", script, "sh", dir, strconv.Itoa(server)) //nolint:noctx,gosec // outlives us on purpose
+	sh := exec.Command("/bin/sh", "-c", script, "sh", dir, strconv.Itoa(server))
 	sh.Stdin = ours
 	sh.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := sh.Start(); err != nil {
@@ -181,7 +181,7 @@ func unprivileged() (*syscall.Credential, error) {
 // folder is under /tmp, not under TMPDIR: a socket's path may have 107 bytes, and the other user
 // must be able to enter every folder above.
 func folder(cred *syscall.Credential) (string, error) {
-	dir, err := os.MkdirTemp("/tmp", "latchkey-pg-") //nolint:usetesting // shared by all tests of the process
+	dir, err := os.MkdirTemp("/tmp", "latchkey-pg-")
 	if err != nil || cred == nil {
 		return dir, err
 	}

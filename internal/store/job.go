@@ -15,6 +15,7 @@ type Handler func(ctx context.Context, j RunningJob) error
 // RunningJob is a job as its handler sees it.
 type RunningJob struct {
 	Kind string
+	// Args is the JSON that was enqueued; an engine may have changed its spaces and the order of keys.
 	Args json.RawMessage
 	// Attempt is 1 the first time.
 	Attempt     int

@@ -5,7 +5,6 @@ import (
 	"crypto/cipher"
 	"crypto/sha256"
 	"errors"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -66,7 +65,7 @@ func (r *ring) PrimaryPrefix() []byte {
 	return []byte(r.primary)
 }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // open opens a store that is closed when the test ends.
 func open(t testing.TB, o sqlstore.Options) *sqlstore.Store {

@@ -99,10 +99,10 @@ func (l links) List(ctx context.Context, app latchkey.ApplicationID, f store.Lin
 }
 
 func listLinks(ctx context.Context, q *sqlgen.Queries, app string, f store.LinkFilter, p store.Page) ([]sqlgen.Link, error) {
-	switch f.Status {
-	case "":
+	if f.Status == "" {
 		return q.ListLinks(ctx, sqlgen.ListLinksParams{ApplicationID: app, Before: before(p), Page: pageSize(p.Limit)})
-	case latchkey.LinkExpired:
+	}
+	if f.Status == latchkey.LinkExpired {
 		return q.ListLinksExpired(ctx, sqlgen.ListLinksExpiredParams{
 			ApplicationID: app, Before: before(p), GraceOver: graceOver(f), Now: ms(f.Now), Page: pageSize(p.Limit),
 		})
@@ -113,12 +113,12 @@ func listLinks(ctx context.Context, q *sqlgen.Queries, app string, f store.LinkF
 }
 
 func listLinksByName(ctx context.Context, q *sqlgen.Queries, app string, f store.LinkFilter, p store.Page) ([]sqlgen.Link, error) {
-	switch f.Status {
-	case "":
+	if f.Status == "" {
 		return q.ListLinksByName(ctx, sqlgen.ListLinksByNameParams{
 			ApplicationID: app, Name: f.Name, Before: before(p), Page: pageSize(p.Limit),
 		})
-	case latchkey.LinkExpired:
+	}
+	if f.Status == latchkey.LinkExpired {
 		return q.ListLinksByNameExpired(ctx, sqlgen.ListLinksByNameExpiredParams{
 			ApplicationID: app, Name: f.Name, Before: before(p), GraceOver: graceOver(f), Now: ms(f.Now), Page: pageSize(p.Limit),
 		})
@@ -141,16 +141,11 @@ func graceOver(f store.LinkFilter) int64 {
 // by (see latchkey.Link.StatusAt).
 func expiresAfter(f store.LinkFilter) int64 {
 	const always = -1 << 62
-	switch f.Status {
-	case latchkey.LinkCompleted:
+	switch {
+	case f.Now.IsZero(), f.Status == latchkey.LinkCompleted:
 		return always
-	case latchkey.LinkInProgress:
-		if !f.Now.IsZero() {
-			return graceOver(f)
-		}
-	}
-	if f.Now.IsZero() {
-		return always
+	case f.Status == latchkey.LinkInProgress:
+		return graceOver(f)
 	}
 	return ms(f.Now)
 }

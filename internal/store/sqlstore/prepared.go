@@ -43,14 +43,14 @@ func (s *statements) prepare(ctx context.Context, text string) (*sql.Stmt, error
 	if st := s.get(text); st != nil {
 		return st, nil
 	}
-	st, err := s.db.PrepareContext(context.WithoutCancel(ctx), text) //nolint:sqlclosecheck // kept; closed with the pool
+	st, err := s.db.PrepareContext(context.WithoutCancel(ctx), text)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if first := s.byText[text]; first != nil {
-		return first, st.Close()
+		return first, st.Close() //nolint:sqlclosecheck // only the spare one is closed
 	}
 	s.byText[text] = st
 	return st, nil
@@ -65,7 +65,7 @@ func (s *statements) prepareWanted(ctx context.Context) {
 	}
 	s.mu.Unlock()
 	for text := range wanted {
-		if _, err := s.prepare(ctx, text); err != nil {
+		if _, err := s.prepare(ctx, text); err != nil { //nolint:sqlclosecheck // kept for the next call
 			return // it ran once unprepared, and will say itself what is wrong
 		}
 	}
@@ -88,7 +88,7 @@ type preparedPool struct{ *statements }
 var _ sqlgen.DBTX = preparedPool{}
 
 func (p preparedPool) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	st, err := p.prepare(ctx, text)
+	st, err := p.prepare(ctx, text) //nolint:sqlclosecheck // kept for the next call
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (p preparedPool) PrepareContext(ctx context.Context, text string) (*sql.Stm
 }
 
 func (p preparedPool) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	st, err := p.prepare(ctx, text)
+	st, err := p.prepare(ctx, text) //nolint:sqlclosecheck // kept for the next call
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (p preparedPool) QueryContext(ctx context.Context, text string, args ...any
 }
 
 func (p preparedPool) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
-	st, err := p.prepare(ctx, text)
+	st, err := p.prepare(ctx, text) //nolint:sqlclosecheck // kept for the next call
 	if err != nil {
 		return p.db.QueryRowContext(ctx, text, args...) // a Row carries its error; this one will fail alike
 	}
@@ -125,7 +125,7 @@ var _ sqlgen.DBTX = preparedTx{}
 
 func (p preparedTx) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	if st := p.statements.get(text); st != nil {
-		return p.StmtContext(ctx, st).ExecContext(ctx, args...)
+		return p.StmtContext(ctx, st).ExecContext(ctx, args...) //nolint:sqlclosecheck // ends with the transaction
 	}
 	p.statements.want(text)
 	return p.Tx.ExecContext(ctx, text, args...)
@@ -133,7 +133,7 @@ func (p preparedTx) ExecContext(ctx context.Context, text string, args ...any) (
 
 func (p preparedTx) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
 	if st := p.statements.get(text); st != nil {
-		return p.StmtContext(ctx, st).QueryContext(ctx, args...)
+		return p.StmtContext(ctx, st).QueryContext(ctx, args...) //nolint:sqlclosecheck // ends with the transaction
 	}
 	p.statements.want(text)
 	return p.Tx.QueryContext(ctx, text, args...)
@@ -141,7 +141,7 @@ func (p preparedTx) QueryContext(ctx context.Context, text string, args ...any) 
 
 func (p preparedTx) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
 	if st := p.statements.get(text); st != nil {
-		return p.StmtContext(ctx, st).QueryRowContext(ctx, args...)
+		return p.StmtContext(ctx, st).QueryRowContext(ctx, args...) //nolint:sqlclosecheck // ends with the transaction
 	}
 	p.statements.want(text)
 	return p.Tx.QueryRowContext(ctx, text, args...)

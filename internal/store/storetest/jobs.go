@@ -70,6 +70,16 @@ func next(t *testing.T, ran <-chan store.RunningJob) store.RunningJob {
 	}
 }
 
+// canonical is JSON without what an engine may change: spaces and the order of keys.
+func canonical(t *testing.T, args json.RawMessage) string {
+	t.Helper()
+	var v any
+	ok(t, "args", json.Unmarshal(args, &v))
+	b, err := json.Marshal(v)
+	ok(t, "args", err)
+	return string(b)
+}
+
 func none(t *testing.T, ran <-chan store.RunningJob) {
 	t.Helper()
 	select {
@@ -82,43 +92,26 @@ func none(t *testing.T, ran <-chan store.RunningJob) {
 func testJobAfterCommit(t *testing.T, w Working) {
 	seen := make(chan error, 10)
 	l := link(newApp(), moment())
+	handler, ran := runs()
 	w.Work(t, map[string]store.Handler{"look": func(ctx context.Context, j store.RunningJob) error {
 		_, err := w.Links().Get(ctx, l.ApplicationID, l.ID)
 		seen <- err
-		return nil
+		return handler(ctx, j)
 	}})
-	handler, ran := runs()
-	w.Work(t, map[string]store.Handler{"look": handler, "other": handler}) // never gets "look" before commit either
-	committing := make(chan struct{})
 	ok(t, "transaction", w.InTx(t.Context(), func(ctx context.Context, tx store.Tx) error {
 		ok(t, "enqueue", tx.Enqueue(ctx, store.Job{Kind: "look", Args: json.RawMessage(`{"a.b":[1,"ü"]}`)}))
 		select {
 		case <-seen:
 			t.Error("the job ran before the commit")
-		case <-ran:
-			t.Error("the job ran before the commit")
 		case <-time.After(quietTime):
 		}
-		close(committing)
 		return tx.Links().Create(ctx, l)
 	}))
-	<-committing
-	select {
-	case err := <-seen:
-		ok(t, "the job sees what was committed with it", err)
-	case j := <-ran:
-		want(t, "args", string(j.Args), `{"a.b":[1,"ü"]}`)
-		want(t, "attempt", j.Attempt, 1)
-	case <-time.After(jobTime):
-		t.Fatal("the job did not run")
-	}
-	select {
-	case <-seen:
-		t.Error("the job ran twice")
-	case <-ran:
-		t.Error("the job ran twice")
-	case <-time.After(quietTime):
-	}
+	j := next(t, ran)
+	ok(t, "the job sees what was committed with it", <-seen)
+	want(t, "args", canonical(t, j.Args), `{"a.b":[1,"ü"]}`)
+	want(t, "attempt", j.Attempt, 1)
+	none(t, ran)
 }
 
 func testJobRolledBack(t *testing.T, w Working) {
@@ -206,11 +199,7 @@ func testJobUnique(t *testing.T, w Working) {
 	w.Work(t, map[string]store.Handler{"job": handler})
 	got := map[string]int{}
 	for range 5 {
-		var v any
-		ok(t, "args", json.Unmarshal(next(t, ran).Args, &v))
-		b, err := json.Marshal(v)
-		ok(t, "args", err)
-		got[string(b)]++
+		got[canonical(t, next(t, ran).Args)]++
 	}
 	want(t, "ran", got, map[string]int{`{"a.b":1,"c":2}`: 1, `{"a.b":2,"c":2}`: 1, `"text"`: 1, `[1]`: 1, `[2]`: 1})
 	none(t, ran)

@@ -37,7 +37,7 @@ func testLinks(t *testing.T, s store.Store) {
 func testLinkRoundTrip(t *testing.T, ctx context.Context, tx store.Tx) {
 	since := ms(moment())
 	l := link(newApp(), moment())
-	l.Type, l.Dialect, l.Name, l.Test = latchkey.LinkReconnect, latchkey.DialectForm, "user ‮ 'quote' \\ %", true
+	l.Type, l.Dialect, l.Name, l.Test = latchkey.LinkReconnect, latchkey.DialectForm, "user \u202e 'quote' \\ %", true
 	l.Terms = latchkey.LinkTerms{
 		Providers: []string{"*:MAILING"}, SuccessURL: "https://app.example/a?b=c#d", NotifyFailures: true, SyncFrom: &since,
 		Metadata: map[string]string{"k": "v\x00w"}, Path: []string{"a"},
