@@ -1,0 +1,101 @@
+// Command bench measures what docs/performance.md promises, in one run: it builds the binary, starts
+// it on loopback as anybody would, and puts each figure beside what the machine can do at all (a bare
+// net/http handler, a bare durable insert, bare mail handshakes) under the same load in interleaved
+// rounds. It prints one table; its exit status is 1 where a target is missed.
+//
+//	go run ./tools/bench               everything, about five minutes
+//	go run ./tools/bench -short        one short round of each, to see that it works
+//	go run ./tools/bench -profile DIR  CPU profiles of the server under each load, no table
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// options say how much to do.
+type options struct {
+	rounds   int
+	each     time.Duration
+	conns    int
+	journeys int
+	side     int
+	starts   int
+	idle     time.Duration
+	postgres bool
+	profile  string
+}
+
+func main() {
+	if len(os.Args) > 1 {
+		if run, ok := roles()[os.Args[1]]; ok {
+			exit(run(os.Args[2:]))
+		}
+	}
+	var o options
+	short := flag.Bool("short", false, "one short round of each")
+	flag.IntVar(&o.rounds, "rounds", 3, "rounds")
+	flag.DurationVar(&o.each, "each", 4*time.Second, "how long each load of a round takes")
+	flag.IntVar(&o.conns, "conns", 64, "keep-alive connections")
+	flag.IntVar(&o.journeys, "journeys", 600, "journeys a round")
+	flag.IntVar(&o.side, "side", 500, "journeys side by side")
+	flag.IntVar(&o.starts, "starts", 10, "starts of the server")
+	flag.DurationVar(&o.idle, "idle", 30*time.Second, "how long the server is left alone")
+	flag.BoolVar(&o.postgres, "postgres", true, "a second pass on PostgreSQL")
+	flag.StringVar(&o.profile, "profile", "", "write CPU profiles into this folder, and no table")
+	flag.Parse()
+	if *short {
+		o.rounds, o.each, o.journeys, o.starts, o.idle = 1, time.Second, 120, 3, 2*time.Second
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	exit(bench(ctx, o))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// errMissed tells that the table has a miss in it.
+var errMissed = errors.New("a target was missed")
+
+func bench(ctx context.Context, o options) (err error) {
+	dir, err := os.MkdirTemp("", "latchkey-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if o.profile != "" {
+		return profiles(ctx, o, dir)
+	}
+	say("building")
+	binary := filepath.Join(dir, "latchkey")
+	if err := build(ctx, binary); err != nil {
+		return err
+	}
+	m := measured{machine: describeMachine(), options: o}
+	if m.binarySize, err = size(binary); err != nil {
+		return err
+	}
+	if err := measure(ctx, o, dir, binary, &m); err != nil {
+		return err
+	}
+	if !m.print(os.Stdout) {
+		return errMissed
+	}
+	return nil
+}
+
+// say tells on the terminal what is going on; the table alone goes to standard output.
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, "· "+format+"\n", args...) }
