@@ -96,3 +96,34 @@ func BenchmarkInTxFlowSave(b *testing.B) {
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tx/s")
 	})
 }
+
+// BenchmarkJob is the time from the commit of a job to the start of its handler, one after another.
+func BenchmarkJob(b *testing.B) {
+	benchEngines(b, func(b *testing.B, s *sqlstore.Store) {
+		b.Helper()
+		ran := make(chan time.Time, 1)
+		w, err := s.Work(b.Context(), sqlstore.WorkConfig{Unstaggered: true, Handlers: map[string]store.Handler{
+			"job": func(context.Context, store.RunningJob) error { ran <- time.Now(); return nil },
+		}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() {
+			if err := w.Stop(b.Context()); err != nil {
+				b.Error(err)
+			}
+		}()
+		var waited, slowest time.Duration
+		b.ResetTimer()
+		for range b.N {
+			if err := s.Enqueue(b.Context(), store.Job{Kind: "job"}); err != nil {
+				b.Fatal(err)
+			}
+			committed := time.Now()
+			took := max((<-ran).Sub(committed), 0)
+			waited, slowest = waited+took, max(slowest, took)
+		}
+		b.ReportMetric(float64(waited.Microseconds())/float64(b.N)/1000, "ms/start")
+		b.ReportMetric(float64(slowest.Microseconds())/1000, "ms/slowest")
+	})
+}

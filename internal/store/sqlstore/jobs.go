@@ -60,6 +60,8 @@ func (j postgresJobs) insert(ctx context.Context, t *openTx, params []river.Inse
 
 func (s *Store) newInserter() (jobInserter, error) {
 	cfg := s.riverConfig()
+	// PostgreSQL announces at most one job in this time; those that fall silent wait for the next poll.
+	cfg.FetchCooldown = time.Millisecond
 	if s.db.sqlite() {
 		c, err := river.NewClient(newWakingDriver(s.db.write, s.wake), cfg)
 		return sqliteJobs{client: c}, err
