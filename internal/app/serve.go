@@ -98,8 +98,10 @@ func limit(perSecond float64) web.Limit {
 const (
 	shutdownTime = 20 * time.Second
 	refreshEvery = secret.MaxStale / 3
-	jobTimeout   = time.Minute
-	drainTime    = 300 * time.Millisecond
+	// jobTimeout has room for the slowest receiver of a notification (webhookTimeout). It is not
+	// longer, since a job whose process was killed is run again after twice that.
+	jobTimeout = webhookTimeout + 5*time.Second
+	drainTime  = 300 * time.Millisecond
 )
 
 // serve listens and works until ctx ends, then stops in order: no new requests, then Works and
