@@ -37,12 +37,16 @@ func (h *Host) startTLSConfig(s Service) *tls.Config {
 
 // handed is a listener that accepts what it is handed: the protocol servers only take listeners.
 type handed struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
+	conns   chan net.Conn
+	done    chan struct{}
+	once    sync.Once
+	serving chan struct{} // closed at the first Accept
+	first   sync.Once
 }
 
-func newHanded() *handed { return &handed{conns: make(chan net.Conn), done: make(chan struct{})} }
+func newHanded() *handed {
+	return &handed{conns: make(chan net.Conn), done: make(chan struct{}), serving: make(chan struct{})}
+}
 
 func (l *handed) hand(c net.Conn) {
 	select {
@@ -53,6 +57,7 @@ func (l *handed) hand(c net.Conn) {
 }
 
 func (l *handed) Accept() (net.Conn, error) {
+	l.first.Do(func() { close(l.serving) })
 	select {
 	case c := <-l.conns:
 		return c, nil

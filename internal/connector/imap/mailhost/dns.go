@@ -24,14 +24,9 @@ func StartDNS(listen string, records ...string) (*DNS, error) {
 	if err != nil {
 		return nil, err
 	}
-	pc, err := net.ListenPacket("udp", listen) //nolint:noctx // Close ends it
+	pc, ln, err := listenBoth(listen)
 	if err != nil {
-		return nil, fmt.Errorf("mailhost: %w", err)
-	}
-	ln, err := net.Listen("tcp", pc.LocalAddr().String()) //nolint:noctx // Close ends it
-	if err != nil {
-		_ = pc.Close()
-		return nil, fmt.Errorf("mailhost: %w", err)
+		return nil, err
 	}
 	d := &DNS{addr: pc.LocalAddr().String(), servers: []*dns.Server{
 		{PacketConn: pc, Handler: zone}, {Listener: ln, Handler: zone},
@@ -43,6 +38,24 @@ func StartDNS(listen string, records ...string) (*DNS, error) {
 		<-started
 	}
 	return d, nil
+}
+
+// listenBoth finds a port that is free for UDP and TCP.
+func listenBoth(listen string) (net.PacketConn, net.Listener, error) {
+	var last error
+	for range 20 {
+		ln, err := net.Listen("tcp", listen) //nolint:noctx // Close ends it
+		if err != nil {
+			return nil, nil, fmt.Errorf("mailhost: %w", err)
+		}
+		pc, err := net.ListenPacket("udp", ln.Addr().String()) //nolint:noctx // Close ends it
+		if err == nil {
+			return pc, ln, nil
+		}
+		last = err
+		_ = ln.Close()
+	}
+	return nil, nil, fmt.Errorf("mailhost: no port for UDP and TCP: %w", last)
 }
 
 // Addr is host:port of the name server.

@@ -22,6 +22,9 @@ func newIMAPBackend(h *Host, s Service) *imapBackend {
 	b.plain = imapserver.New(&imapserver.Options{NewSession: session, InsecureAuth: true, Logger: quiet{}})
 	h.wg.Go(func() { _ = b.secure.Serve(b.secureLn) })
 	h.wg.Go(func() { _ = b.plain.Serve(b.plainLn) })
+	// Only a server that serves can be closed without a race in the library.
+	<-b.secureLn.serving
+	<-b.plainLn.serving
 	return b
 }
 

@@ -30,6 +30,9 @@ func newSMTPBackend(h *Host, s Service) *smtpBackend {
 	b.plain.AllowInsecureAuth = true
 	h.wg.Go(func() { _ = b.secure.Serve(b.secureLn) })
 	h.wg.Go(func() { _ = b.plain.Serve(b.plainLn) })
+	// Only a server that serves can be closed without a race in the library.
+	<-b.secureLn.serving
+	<-b.plainLn.serving
 	return b
 }
 

@@ -2,6 +2,7 @@ package settings_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -173,7 +174,9 @@ func TestOnlyWhatAnswersIsOffered(t *testing.T) {
 
 // TestRankedNotRaced: a quick guess is there long before the domain's own document.
 func TestRankedNotRaced(t *testing.T) {
-	l := newLab(t, budget, "off", func(*mailhost.Host) []string { return names("mail.demo.test", "best.demo.test", "autoconfig.demo.test") })
+	l := newLab(t, budget, "off", func(*mailhost.Host) []string {
+		return names("mail.demo.test", "best.demo.test", "autoconfig.demo.test")
+	})
 	guessed := make(chan struct{})
 	l.pages["https://autoconfig.demo.test/mail/config-v1.1.xml"] = func(w http.ResponseWriter, r *http.Request) {
 		select {
@@ -196,8 +199,13 @@ func TestRankedNotRaced(t *testing.T) {
 
 // TestBudget: everything hangs, and what did answer is taken in time.
 func TestBudget(t *testing.T) {
-	l := newLab(t, 900*time.Millisecond, "off", func(*mailhost.Host) []string { return names("mail.demo.test", "autoconfig.demo.test", "autodiscover.demo.test") })
-	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	l := newLab(t, 900*time.Millisecond, "off", func(*mailhost.Host) []string {
+		return names("mail.demo.test", "autoconfig.demo.test", "autodiscover.demo.test")
+	})
+	hang := func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // the server only sees the client leave once this is read
+		<-r.Context().Done()
+	}
 	l.pages["https://autoconfig.demo.test/mail/config-v1.1.xml"] = hang
 	l.pages["https://autodiscover.demo.test/autodiscover/autodiscover.xml"] = hang
 	l.host.Misbehave(mailhost.SMTPS, mailhost.Fault{Kind: mailhost.HangAtGreeting})

@@ -84,6 +84,7 @@ func (s *search) run() Result {
 			if p.err != nil {
 				p.state.status = bad
 			}
+			s.announce()
 		case <-guess.C:
 			s.guess()
 		}
