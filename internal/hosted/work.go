@@ -136,7 +136,9 @@ func (e *Engine) do(ctx context.Context, f latchkey.Flow, b body, w *running) {
 		defer close(kept)
 		e.keepLease(ctx, cancel, f)
 	}()
-	rep := &reporter{engine: e, flow: f.ID, fence: f.Fence, inbox: w.inbox}
+	// What is shown meanwhile was committed with the Work just now: progress of a Work that ends at
+	// once is never written.
+	rep := &reporter{engine: e, flow: f.ID, fence: f.Fence, inbox: w.inbox, last: time.Now()} //nolint:forbidigo // a monotonic span
 	e.cfg.Edge(EdgeBegun)
 	turn, err := e.callDo(ctx, f.Provider, work, rep)
 	rep.close()

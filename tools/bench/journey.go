@@ -19,6 +19,7 @@ type journeys struct {
 	p50, p99    time.Duration // from the wish for a link to the notification
 	cpu         time.Duration // of the server, for one
 	connections float64       // to the mail host, for one
+	requests    float64       // to the server, for one
 }
 
 // traveller makes journeys through one server.
@@ -26,6 +27,7 @@ type traveller struct {
 	stage  *stage
 	server *process
 	next   atomic.Int64 // the next person
+	asked  atomic.Int64 // requests so far
 }
 
 // errMoreWanted is for the programmer: the stage has too few people.
@@ -43,7 +45,7 @@ func (t *traveller) run(ctx context.Context, n, atOnce int) (journeys, error) {
 	if int(t.next.Load())+n > t.stage.people() {
 		return journeys{}, errMoreWanted
 	}
-	connections := t.stage.mail.Counts().Connections
+	connections, asked := t.stage.mail.Counts().Connections, t.asked.Load()
 	before, err := t.server.cpu()
 	if err != nil {
 		return journeys{}, err
@@ -62,6 +64,7 @@ func (t *traveller) run(ctx context.Context, n, atOnce int) (journeys, error) {
 	return journeys{
 		perSecond: float64(n) / wall.Seconds(), p50: took[n/2], p99: took[n*99/100], cpu: (after - before) / time.Duration(n),
 		connections: float64(t.stage.mail.Counts().Connections-connections) / float64(n),
+		requests:    float64(t.asked.Load()-asked) / float64(n),
 	}, t.stage.inbox.err()
 }
 
@@ -109,6 +112,7 @@ type flowAnswer struct {
 	Step    struct {
 		ID     string          `json:"id"`
 		Kind   string          `json:"kind"`
+		PollMS int64           `json:"poll_ms"`
 		Errors json.RawMessage `json:"errors"`
 	} `json:"step"`
 	Result *struct {
@@ -129,6 +133,7 @@ func (t *traveller) one(ctx context.Context, c *wire, email string) error {
 	if err != nil || status != 200 || !bytes.Contains(body, []byte(firstStep)) {
 		return errors.Join(err, fmt.Errorf("the page: %d %.200s", status, body))
 	}
+	t.asked.Add(2)
 	flow, err := t.answer(c, path, 0, "start", nil)
 	for steps := 0; err == nil && flow.Status != "completed"; steps++ {
 		switch {
@@ -137,7 +142,7 @@ func (t *traveller) one(ctx context.Context, c *wire, email string) error {
 		case flow.Status != "in_progress":
 			return fmt.Errorf("%s ended: %+v %s", email, flow, flow.Step.Errors)
 		case flow.Step.Kind == "wait":
-			time.Sleep(20 * time.Millisecond) // a browser looks again too, though less often
+			time.Sleep(time.Duration(flow.Step.PollMS) * time.Millisecond) // as the page's script does
 			flow, err = t.ask(c, get(t.server.addr, path+"/flow", "Accept: application/json", "Cookie: "+c.cookie))
 		case len(flow.Step.Errors) > 2:
 			return fmt.Errorf("%s at %s: %s", email, flow.Step.ID, flow.Step.Errors)
@@ -199,6 +204,7 @@ func (t *traveller) answer(c *wire, path string, version int64, action string, v
 }
 
 func (t *traveller) ask(c *wire, req []byte) (f flowAnswer, err error) {
+	t.asked.Add(1)
 	status, raw, err := c.do(req)
 	if err != nil {
 		return f, err

@@ -183,7 +183,7 @@ func round(ctx context.Context, o options, st *stage, bare *process, all []*cont
 }
 
 // atOnce is how many journeys of a round go on at a time.
-const atOnce = 32
+const atOnce = 64
 
 // seedBody is the first call of the seed, with a date to come.
 func seedBody() []byte {

@@ -42,6 +42,9 @@ func start(dir, name, addr string, env []string, program string, args ...string)
 	defer log.Close()                      //nolint:errcheck // the child has its own
 	p.cmd = exec.Command(program, args...) //nolint:noctx,gosec // stop ends it; our own binary
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir}, env...)
+	if v := os.Getenv("GOGC"); v != "" {
+		p.cmd.Env = append(p.cmd.Env, "GOGC="+v)
+	}
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Dir = log, log, dir
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {

@@ -85,7 +85,7 @@ func profileOne(ctx context.Context, o options, st *stage, name, database string
 	}
 	return under("journeys", func() error {
 		j, err := c.traveller.run(ctx, 3*o.journeys, atOnce)
-		say("%s: %.0f journeys/s, %s CPU each", name, j.perSecond, j.cpu)
+		say("%s: %.0f journeys/s, %s CPU and %.1f requests each", name, j.perSecond, j.cpu, j.requests)
 		return err
 	})
 }

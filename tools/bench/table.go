@@ -149,8 +149,9 @@ func (m *measured) engineRows(e *engineFigures, judged bool) []row {
 		},
 		{
 			on + "whole journeys", "", fmt.Sprintf("%.0f/s", median(e.journeys, func(j journeys) float64 { return j.perSecond })),
-			fmt.Sprintf("%d at once; p50 %s, p99 %s; %.1f mail connections each", atOnce, ms(median(e.journeys, func(j journeys) time.Duration { return j.p50 })),
-				ms(median(e.journeys, func(j journeys) time.Duration { return j.p99 })), median(e.journeys, func(j journeys) float64 { return j.connections })),
+			fmt.Sprintf("%d at once; p50 %s, p99 %s; %.1f requests and %.1f mail connections each", atOnce, ms(median(e.journeys, func(j journeys) time.Duration { return j.p50 })),
+				ms(median(e.journeys, func(j journeys) time.Duration { return j.p99 })), median(e.journeys, func(j journeys) float64 { return j.requests }),
+				median(e.journeys, func(j journeys) float64 { return j.connections })),
 			none,
 		},
 		{
