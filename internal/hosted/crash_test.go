@@ -69,3 +69,26 @@ func TestManyBrowsersStartOneLink(t *testing.T) {
 		t.Errorf("%d browsers are bound", bound)
 	}
 }
+
+// TestClockJumps moves the clock an hour on and back while a poll waits for its turn and a Work is
+// held: nothing is doubled, and nothing waits for the clock to catch up.
+func TestClockJumps(t *testing.T) {
+	r := newRig(t, options{wait: -1})
+	ahead := r.browser(r.link().Token)
+	ahead.login("qr")
+	r.clock.move(40 * time.Minute)
+	ahead.awaitStatus(latchkey.FlowCompleted)
+
+	back := r.browser(r.link().Token)
+	back.login("qr")
+	back.await("a code", func(v hosted.View) bool { return v.Step.ID == "mock.qr" })
+	r.clock.move(-40 * time.Minute)
+	r.engine.Sweep(t.Context())
+	back.await("the next code, or the end", func(v hosted.View) bool {
+		r.engine.Sweep(t.Context())
+		return v.Status == latchkey.FlowCompleted
+	})
+	if n := len(r.accounts()); n != 2 {
+		t.Errorf("%d accounts", n)
+	}
+}

@@ -1,5 +1,7 @@
 package hosted
 
+import "context"
+
 // WithParams opens withParams to the fuzz test.
 func WithParams(raw string, kv ...string) string {
 	var ps []param
@@ -8,3 +10,6 @@ func WithParams(raw string, kv ...string) string {
 	}
 	return withParams(raw, ps...)
 }
+
+// Sweep opens sweep: in a test nobody waits a minute.
+func (e *Engine) Sweep(ctx context.Context) { e.sweep(ctx) }

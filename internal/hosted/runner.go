@@ -19,7 +19,10 @@ const (
 	sweepBatch = 500
 	// keepFinished is how long the browser of a finished flow is still shown how it ended.
 	keepFinished = 24 * time.Hour
-	dueBatch     = 64
+	// farAhead is further than any lease or pause between polls reaches: a Work that is due then
+	// was written down before the clock was put back.
+	farAhead = 5 * time.Minute
+	dueBatch = 64
 )
 
 // Run picks up Works that are due: polls whose time has come, and Works whose holder died. It
@@ -76,7 +79,8 @@ func (e *Engine) claim(ctx context.Context, id latchkey.FlowID) error {
 			return err
 		}
 		now := e.cfg.Now()
-		if f.Status != latchkey.FlowInProgress || f.WorkDue.IsZero() || f.WorkDue.After(now) {
+		due := !f.WorkDue.After(now) || f.WorkDue.After(now.Add(farAhead))
+		if f.Status != latchkey.FlowInProgress || f.WorkDue.IsZero() || !due {
 			return errLost
 		}
 		if t, err = e.reopen(ctx, tx, id, f.Fence); err != nil {
@@ -147,7 +151,15 @@ func (e *Engine) flushOpened(ctx context.Context) {
 // sweep ends flows whose time is over, and forgets what is no longer shown to anybody.
 func (e *Engine) sweep(ctx context.Context) {
 	now := e.cfg.Now()
-	_, err := e.cfg.Store.Flows().Expire(ctx, now, sweepBatch)
+	stranded, err := e.cfg.Store.Flows().Stranded(ctx, now.Add(farAhead), sweepBatch)
+	for _, id := range stranded {
+		if err := e.claim(ctx, id); err != nil {
+			e.cfg.Log.ErrorContext(ctx, "stranded work not taken up", logFlow(latchkey.Flow{ID: id}, err)...)
+		}
+	}
+	if err == nil {
+		_, err = e.cfg.Store.Flows().Expire(ctx, now, sweepBatch)
+	}
 	if err == nil {
 		_, err = e.cfg.Store.Flows().DeleteFinished(ctx, now.Add(-keepFinished), sweepBatch)
 	}

@@ -132,8 +132,9 @@ type Flows interface {
 	Renew(ctx context.Context, id latchkey.FlowID, fence int64, until time.Time) error
 	// Due lists flows in progress whose WorkDue has come, oldest first.
 	Due(ctx context.Context, now time.Time, limit int) ([]latchkey.FlowID, error)
-	// NextDue is the earliest WorkDue of all flows in progress; zero if there is none.
-	NextDue(ctx context.Context) (time.Time, error)
+	// Stranded lists flows in progress whose WorkDue lies after the time: further ahead than any
+	// lease or pause, so that the clock must have been put back since.
+	Stranded(ctx context.Context, after time.Time, limit int) ([]latchkey.FlowID, error)
 	// Expire ends flows in progress whose ExpiresAt lies before now, and erases their bodies.
 	Expire(ctx context.Context, now time.Time, limit int) (int, error)
 	// DeleteFinished removes finished flows last changed before the time (their bodies hold what

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"latchkey"
@@ -102,16 +101,16 @@ func (f flows) Due(ctx context.Context, now time.Time, n int) ([]latchkey.FlowID
 	return convert(ids, func(id string) (latchkey.FlowID, error) { return latchkey.FlowID(id), nil })
 }
 
-func (f flows) NextDue(ctx context.Context) (time.Time, error) {
-	var due int64
+func (f flows) Stranded(ctx context.Context, after time.Time, n int) ([]latchkey.FlowID, error) {
+	var ids []string
 	err := f.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
-		due, err = q.NextDueFlow(ctx)
+		ids, err = q.StrandedFlows(ctx, sqlgen.StrandedFlowsParams{After: ms(after), Page: limit(n)})
 		return err
 	})
-	if errors.Is(err, store.ErrNotFound) {
-		return time.Time{}, nil
+	if err != nil {
+		return nil, err
 	}
-	return at(due), err
+	return convert(ids, func(id string) (latchkey.FlowID, error) { return latchkey.FlowID(id), nil })
 }
 
 func (f flows) Expire(ctx context.Context, now time.Time, n int) (int, error) {

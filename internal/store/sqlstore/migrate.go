@@ -123,6 +123,20 @@ type atLeast struct {
 	level slog.Level
 }
 
+// Handle drops what River says about its own end: that its context was canceled is no news.
+func (h atLeast) Handle(ctx context.Context, r slog.Record) error {
+	canceled := false
+	r.Attrs(func(a slog.Attr) bool {
+		err, ok := a.Value.Any().(error)
+		canceled = a.Value.String() == context.Canceled.Error() || ok && errors.Is(err, context.Canceled)
+		return !canceled
+	})
+	if canceled {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
 func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= h.level && h.Handler.Enabled(ctx, l)
 }

@@ -140,7 +140,7 @@ func nestedCalls(ctx context.Context, s store.Store) map[string]func() error {
 		"Flows.Save":            func() error { return s.Flows().Save(ctx, flow(app, now), 1, 1) },
 		"Flows.Renew":           func() error { return s.Flows().Renew(ctx, "flw_1", 1, now) },
 		"Flows.Due":             func() error { _, err := s.Flows().Due(ctx, now, 1); return err },
-		"Flows.NextDue":         func() error { _, err := s.Flows().NextDue(ctx); return err },
+		"Flows.Stranded":        func() error { _, err := s.Flows().Stranded(ctx, now, 1); return err },
 		"Flows.Expire":          func() error { _, err := s.Flows().Expire(ctx, now, 1); return err },
 		"Flows.DeleteFinished":  func() error { _, err := s.Flows().DeleteFinished(ctx, now, 1); return err },
 		"Accounts.Create":       func() error { return s.Accounts().Create(ctx, account(app, now)) },

@@ -24,9 +24,9 @@ SELECT count(*) FROM flows WHERE id = $1;
 SELECT id FROM flows WHERE status = 'in_progress' AND work_due > 0 AND work_due <= @now
 ORDER BY work_due LIMIT @page;
 
--- name: NextDueFlow :one
-SELECT work_due FROM flows WHERE status = 'in_progress' AND work_due > 0
-ORDER BY work_due LIMIT 1;
+-- name: StrandedFlows :many
+SELECT id FROM flows WHERE status = 'in_progress' AND work_due > 0 AND work_due > @after
+ORDER BY work_due LIMIT @page;
 
 -- name: DeleteFinishedFlows :execrows
 DELETE FROM flows WHERE id IN (

@@ -219,18 +219,6 @@ func (q *Queries) GetFlow(ctx context.Context, id string) (Flow, error) {
 	return i, err
 }
 
-const nextDueFlow = `-- name: NextDueFlow :one
-SELECT work_due FROM flows WHERE status = 'in_progress' AND work_due > 0
-ORDER BY work_due LIMIT 1
-`
-
-func (q *Queries) NextDueFlow(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, nextDueFlow)
-	var work_due int64
-	err := row.Scan(&work_due)
-	return work_due, err
-}
-
 const renewFlow = `-- name: RenewFlow :execrows
 UPDATE flows SET lease_until = $1, work_due = $1 WHERE id = $2 AND fence = $3
 `
@@ -303,4 +291,37 @@ func (q *Queries) SaveFlow(ctx context.Context, arg SaveFlowParams) (int64, erro
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const strandedFlows = `-- name: StrandedFlows :many
+SELECT id FROM flows WHERE status = 'in_progress' AND work_due > 0 AND work_due > $1
+ORDER BY work_due LIMIT $2
+`
+
+type StrandedFlowsParams struct {
+	After int64
+	Page  int32
+}
+
+func (q *Queries) StrandedFlows(ctx context.Context, arg StrandedFlowsParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, strandedFlows, arg.After, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
