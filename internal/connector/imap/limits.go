@@ -3,8 +3,11 @@ package imap
 import (
 	"cmp"
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,10 +27,11 @@ type TryCounter interface {
 type Limits struct {
 	// VerifiesPerLink and LookupsPerLink are per link and hour.
 	VerifiesPerLink, LookupsPerLink int
-	// TriesPerLogin are passwords for one login on one host, over all links, in fifteen minutes.
+	// TriesPerLogin are passwords for one login on one host, over all links, in fifteen minutes. One
+	// that was right is not counted again.
 	TriesPerLogin int
-	// LoginsPerHost are different logins on one host, over all links, in ten minutes. Hosts of big
-	// providers, who guard their own doors, have KnownHostFactor times as many.
+	// LoginsPerHost are different logins that were refused on one host, over all links, in ten minutes.
+	// Hosts of big providers, who guard their own doors, have KnownHostFactor times as many.
 	LoginsPerHost, KnownHostFactor int
 }
 
@@ -45,17 +49,30 @@ func (l Limits) withDefaults() Limits {
 	}
 }
 
+// limiter counts over all replicas through tries, and remembers in this process what it learned.
 type limiter struct {
 	tries  TryCounter
 	limits Limits
 	now    func() time.Time
+	// key makes what is remembered of passwords worthless elsewhere. It lives in this process alone.
+	key [32]byte
+
+	mu   sync.Mutex
+	good map[string]time.Time     // guesses that were right, until when that counts
+	busy map[string]chan struct{} // guesses under way
+	shut map[string]time.Time     // hosts at which too many logins failed
 }
 
 func newLimiter(tries TryCounter, limits Limits, now func() time.Time) *limiter {
 	if tries == nil {
 		tries = &localTries{counts: map[string]localCount{}}
 	}
-	return &limiter{tries: tries, limits: limits.withDefaults(), now: now}
+	l := &limiter{
+		tries: tries, limits: limits.withDefaults(), now: now,
+		good: map[string]time.Time{}, busy: map[string]chan struct{}{}, shut: map[string]time.Time{},
+	}
+	_, _ = rand.Read(l.key[:]) // never fails: it ends the program where there is no randomness
+	return l
 }
 
 // over is how long to wait, where there were too many tries; zero if there were not.
@@ -89,41 +106,119 @@ func (l *limiter) lookup(ctx context.Context, link latchkey.LinkID) (over, error
 	return l.count(ctx, l.limits.LookupsPerLink, linkWindow, "lookup", string(link))
 }
 
-// verify counts a login about to be tried: per link once, per login and host for each side.
-func (l *limiter) verify(ctx context.Context, link latchkey.LinkID, m mail, known func(host string) bool) (over, error) {
-	if link != "" {
-		if o, err := l.count(ctx, l.limits.VerifiesPerLink, linkWindow, "link", string(link)); err != nil || o > 0 {
-			return o, err
-		}
-	}
-	for _, p := range protocols() {
-		s := m.of(p)
-		if s == nil {
-			continue
-		}
-		if o, err := l.side(ctx, p, s, known(s.Host)); err != nil || o > 0 {
-			return o, err
-		}
-	}
-	return 0, nil
+// pass is the leave to try a mailbox's logins once.
+type pass struct {
+	l     *limiter
+	held  map[login.Protocol]string // the guess of each side
+	sides mail
 }
 
-func (l *limiter) side(ctx context.Context, p login.Protocol, s *side, known bool) (over, error) {
-	host, user := strings.ToLower(s.Host), strings.ToLower(s.User)
-	o, err := l.count(ctx, l.limits.TriesPerLogin, loginWindow, "login", string(p), host, user)
-	if err != nil || o > 0 {
-		return o, err
+// enter counts logins about to be tried: the link's try, and each side's guess. A guess that was
+// right a moment ago is none; equal guesses wait for the first of them, so that many flows into one
+// mailbox do not lock each other out.
+func (l *limiter) enter(ctx context.Context, link latchkey.LinkID, m mail) (*pass, over, error) {
+	if link != "" {
+		if o, err := l.count(ctx, l.limits.VerifiesPerLink, linkWindow, "link", string(link)); err != nil || o > 0 {
+			return nil, o, err
+		}
+	}
+	ps := &pass{l: l, held: map[login.Protocol]string{}, sides: m}
+	for _, p := range protocols() {
+		d := m.of(p)
+		if d == nil {
+			continue
+		}
+		if o, err := ps.enterSide(ctx, p, d); err != nil || o > 0 {
+			ps.leave()
+			return nil, o, err
+		}
+	}
+	return ps, 0, nil
+}
+
+func (ps *pass) enterSide(ctx context.Context, p login.Protocol, d *side) (over, error) {
+	l, guess := ps.l, ps.l.guess(p, d)
+	for {
+		l.mu.Lock()
+		now := l.now()
+		if until := l.shut[strings.ToLower(d.Host)]; now.Before(until) {
+			l.mu.Unlock()
+			return over(until.Sub(now)), nil
+		}
+		if now.Before(l.good[guess]) {
+			l.mu.Unlock()
+			return 0, nil
+		}
+		first, waiting := l.busy[guess]
+		if !waiting {
+			l.busy[guess] = make(chan struct{})
+			ps.held[p] = guess
+			l.mu.Unlock()
+			return l.count(ctx, l.limits.TriesPerLogin, loginWindow, "login", string(p), strings.ToLower(d.Host), strings.ToLower(d.User))
+		}
+		l.mu.Unlock()
+		select {
+		case <-first:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+func (l *limiter) guess(p login.Protocol, d *side) string {
+	mac := hmac.New(sha256.New, l.key[:])
+	mac.Write([]byte(strings.Join([]string{string(p), strings.ToLower(d.Host), strings.ToLower(d.User), d.Password}, "\x00")))
+	return string(mac.Sum(nil))
+}
+
+// settle tells what came of a side. A login that was refused counts at its host, the first time it is
+// seen there in the window: one password tried on many logins is how sprayers work. known hosts are
+// those of big providers.
+func (ps *pass) settle(ctx context.Context, p login.Protocol, e *login.Error, known bool) error {
+	l, d := ps.l, ps.sides.of(p)
+	if e == nil {
+		l.remember(l.good, l.guess(p, d), l.now().Add(loginWindow))
+		return nil
+	}
+	if !e.Refused() {
+		return nil
+	}
+	host, user := strings.ToLower(d.Host), strings.ToLower(d.User)
+	n, err := l.tries.Count(ctx, bucket("seen", string(p), host, user), hostWindow, l.now())
+	if err != nil || n > 1 {
+		return err
 	}
 	limit := l.limits.LoginsPerHost
 	if known {
 		limit *= l.limits.KnownHostFactor
 	}
-	// A login counts on its host the first time it is seen there in the window.
-	n, err := l.tries.Count(ctx, bucket("seen", string(p), host, user), hostWindow, l.now())
-	if err != nil || n > 1 {
-		return 0, err
+	o, err := l.count(ctx, limit-1, hostWindow, "host", string(p), host)
+	if o > 0 {
+		l.remember(l.shut, host, l.now().Add(time.Duration(o)))
 	}
-	return l.count(ctx, limit, hostWindow, "host", string(p), host)
+	return err
+}
+
+// remember keeps a fact until it is over. What is over is forgotten when there is much of it.
+func (l *limiter) remember(facts map[string]time.Time, key string, until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(facts) > maxLocal {
+		now := l.now()
+		maps.DeleteFunc(facts, func(_ string, t time.Time) bool { return !now.Before(t) })
+	}
+	facts[key] = until
+}
+
+// leave lets the next equal guess go on.
+func (ps *pass) leave() {
+	ps.l.mu.Lock()
+	defer ps.l.mu.Unlock()
+	for _, guess := range ps.held {
+		close(ps.l.busy[guess])
+		delete(ps.l.busy, guess)
+	}
+	ps.held = nil
 }
 
 // localTries counts in this process.

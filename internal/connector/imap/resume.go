@@ -105,7 +105,7 @@ func (c *Connector) resumeEmail(s *state, t *typed) connector.Turn {
 	if len(t.issues) > 0 {
 		return s.ask(overlay(s.emailStep(), t.values), t.issues...)
 	}
-	s.Email, s.Name = a, name
+	s.Email, s.Name, s.Mail, s.Found = a, name, mail{}, nil
 	return s.detectTurn()
 }
 

@@ -22,7 +22,7 @@ type outcome struct {
 
 // verify logs in on both sides at once, and decides what follows.
 func (c *Connector) verify(ctx context.Context, s *state, r connector.Reporter) (connector.Turn, error) {
-	wait, err := c.tries.verify(ctx, s.Start.LinkID, s.Mail, func(host string) bool { return c.finder.Table().ByHost(host) != nil })
+	pass, wait, err := c.tries.enter(ctx, s.Start.LinkID, s.Mail)
 	if err != nil {
 		return connector.Turn{}, err
 	}
@@ -30,9 +30,15 @@ func (c *Connector) verify(ctx context.Context, s *state, r connector.Reporter) 
 		issue := connector.FieldIssue{Code: errs.CodeTooManyTries, Args: map[string]string{"minutes": wait.minutes()}}
 		return c.again(s, issue), nil
 	}
+	defer pass.leave()
 	results, err := c.tryBoth(ctx, s, r)
 	if err != nil {
 		return connector.Turn{}, err
+	}
+	for _, o := range results {
+		if err := pass.settle(ctx, o.protocol, o.err, c.finder.Table().ByHost(o.server.Host) != nil); err != nil {
+			return connector.Turn{}, err
+		}
 	}
 	tried := s.Mail.clone()
 	s.Verdicts = nil

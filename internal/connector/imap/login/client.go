@@ -160,7 +160,7 @@ func better(a, b *Error) *Error {
 	if vague && !mismatch(b.Code) {
 		return b
 	}
-	if a.Code == errs.CodeTLSFailed && (b.Code == errs.CodeNoSTARTTLS || b.Code == errs.CodePlaintextRefused) {
+	if a.Code == errs.CodeTLSFailed && b.Code != errs.CodeConnectionTimeout && b.Code != errs.CodeConnectionClosed {
 		return b
 	}
 	return a
