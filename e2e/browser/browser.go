@@ -186,7 +186,7 @@ func (b *Tab) Shot(path string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		b.t.Fatal(err)
 	}
 	if err := os.WriteFile(path, res.Data, 0o600); err != nil {

@@ -31,6 +31,7 @@ func knownAction(s string) bool {
 	case connector.ActStart, connector.ActSubmit, connector.ActBack, connector.ActResend, connector.ActSwitchMethod,
 		connector.ActRefresh, connector.ActCancel, connector.ActTakeOver:
 		return true
+	case connector.ActReturn: // the engine's own: only a callback brings it
 	}
 	return false
 }
@@ -210,12 +211,11 @@ func (j *jsonReader) version() error {
 	if err := j.dec.Decode(&raw); err != nil {
 		return err
 	}
-	n, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil || n < 0 {
+	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil && n >= 0 {
+		j.answer.Version = n
+	} else {
 		j.bad("version", errs.CodeInvalidType, "The version is a whole number.")
-		return nil
 	}
-	j.answer.Version = n
 	return nil
 }
 

@@ -49,7 +49,7 @@ func (z *Wizard) setCookie(w http.ResponseWriter, c *hosted.Cookie) {
 }
 
 func (z *Wizard) writeCookie(w http.ResponseWriter, name, value string, age int) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the base URL is https
 		Name: z.cookieName(name), Value: value, Path: "/", MaxAge: age,
 		HttpOnly: true, Secure: z.secure, SameSite: http.SameSiteLaxMode,
 	})

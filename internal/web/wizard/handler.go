@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -112,7 +113,7 @@ func (z *Wizard) postPage(w http.ResponseWriter, r *http.Request, token string) 
 		z.cfg.Log.DebugContext(r.Context(), "answer not taken", slog.String("code", string(errs.As(err).Code)), slog.String("link_id", string(v.Link.ID)))
 	}
 	ui.PageHeaders(w.Header())
-	http.Redirect(w, r, self(r), http.StatusSeeOther)
+	http.Redirect(w, r, self(r), http.StatusSeeOther) //nolint:gosec // the route that matched begins with /c/ or /accounts/
 }
 
 // flow serves a link to a JSON client.
@@ -153,11 +154,9 @@ func (z *Wizard) flow(w http.ResponseWriter, r *http.Request) {
 // carriesFlow tells which refusals are answered with the step that the flow is at, so that a client
 // goes on from there.
 func carriesFlow(e *errs.Error) bool {
-	switch e.Code {
-	case errs.CodeStaleVersion, errs.CodeLinkBound, errs.CodeLinkTakenOver, errs.CodeLinkUsed, errs.CodeLinkExpired:
-		return true
-	}
-	return false
+	return slices.Contains([]errs.Code{
+		errs.CodeStaleVersion, errs.CodeLinkBound, errs.CodeLinkTakenOver, errs.CodeLinkUsed, errs.CodeLinkExpired,
+	}, e.Code)
 }
 
 // maxCallback bounds the parameters of a callback, which strangers can make up.
@@ -203,7 +202,7 @@ func (z *Wizard) send(w http.ResponseWriter, r *http.Request, status int, body [
 	if r.Method == http.MethodHead {
 		return
 	}
-	if _, err := w.Write(body); err != nil {
+	if _, err := w.Write(body); err != nil { //nolint:gosec // html/template wrote it
 		z.cfg.Log.DebugContext(r.Context(), "page not sent", slog.String("error", err.Error()))
 	}
 }

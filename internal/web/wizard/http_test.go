@@ -343,11 +343,11 @@ func TestRefusedAnswersCarryTheFlow(t *testing.T) {
 		t.Errorf("a stale page is answered %d", p.StatusCode)
 	}
 	refuse(errs.InvalidFields(errs.FieldError{Field: "x", Code: errs.CodeUnknownField, Message: "There is no such field."}))
-	if p := h.postJSON("/c/password/flow", `{"version":3,"action":"submit","values":{"x":"y"}}`); p.StatusCode != 400 || !strings.Contains(p.body, `"errors/invalid_parameters"`) || strings.Contains(p.body, "Flow") {
+	if p := h.postJSON("/c/password/flow", `{"version":3,"action":"submit","values":{"x":"y"}}`); p.StatusCode != http.StatusBadRequest || !strings.Contains(p.body, `"errors/invalid_parameters"`) || strings.Contains(p.body, "Flow") {
 		t.Errorf("unknown field: %d %s", p.StatusCode, p.body)
 	}
 	refuse(&errs.Error{Kind: errs.TooMany, Code: errs.CodeTooManyTries, RetryAfter: time.Minute})
-	if p := h.post("/c/password", url.Values{"version": {"3"}, "action": {"submit"}}); p.StatusCode != 429 || p.Header.Get("Retry-After") != "60" {
+	if p := h.post("/c/password", url.Values{"version": {"3"}, "action": {"submit"}}); p.StatusCode != http.StatusTooManyRequests || p.Header.Get("Retry-After") != "60" {
 		t.Errorf("too many: %d %q", p.StatusCode, p.Header.Get("Retry-After"))
 	}
 }

@@ -200,6 +200,9 @@ func TestFormHasWhatPhonesAndReadersNeed(t *testing.T) {
 	if !strings.HasPrefix(text(p.one("title")), "Error: ") {
 		t.Errorf("the title is %q", text(p.one("title")))
 	}
+	if show := p.all("[data-show=f-password]")[0]; attr(show, "data-hide") != "Hide" || attr(show, "data-word") != "Show" {
+		t.Errorf("the button that shows a password says %v", show.Attr)
+	}
 	if code := newHouse(t).get("/c/one-time-code").one("input[name=code]"); attr(code, "autocomplete") != "one-time-code" || attr(code, "inputmode") != "numeric" {
 		t.Error("a one-time code does not say that it is one")
 	}

@@ -1,5 +1,4 @@
-// What a page can do without, but is nicer with: it looks by itself whether something has happened,
-// counts down, copies, shows a typed password, and keeps a double click from being sent twice.
+// What pages can do without: look for news, count down, copy, show a password, send once.
 const doc = document, root = doc.documentElement, say = doc.getElementById("say");
 const main = () => doc.querySelector("main");
 let timer, seen = "", fails = 0, sent = false, due = new Map();
@@ -56,6 +55,8 @@ async function show() {
   const next = new DOMParser().parseFromString(await r.text(), "text/html"), n = next.querySelector("main"), o = main();
   if (sent || !n || n.innerHTML === o.innerHTML) return;
   const same = n.dataset.step === o.dataset.step, held = doc.activeElement && doc.activeElement.id;
+  for (const el of n.querySelectorAll("[autofocus]")) el.removeAttribute("autofocus");
+  if (same) for (const el of n.querySelectorAll("input[id]:not([readonly])")) el.value = doc.getElementById(el.id)?.value ?? el.value;
   o.replaceWith(n);
   doc.title = next.title;
   if (same) {
@@ -76,7 +77,7 @@ doc.addEventListener("click", async e => {
     const on = el.type === "password";
     el.type = on ? "text" : "password";
     b.setAttribute("aria-pressed", on);
-    b.textContent = on ? b.dataset.on : b.dataset.off;
+    b.textContent = on ? b.dataset.hide : b.dataset.word;
     return;
   }
   try {
