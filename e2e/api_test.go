@@ -173,6 +173,32 @@ func (a *api) link(t *testing.T, more ...fields) link {
 	return l
 }
 
+// check has an account checked, which must come out as status, and returns the account. An account
+// that was checked a moment ago has to be waited for.
+func (a *api) check(t *testing.T, account, status string) response {
+	t.Helper()
+	for {
+		res, err := a.call(t.Context(), http.MethodPost, "/v1/accounts/"+account+"/check", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.status == http.StatusTooManyRequests {
+			wait, err := time.ParseDuration(res.header.Get("Retry-After") + "s")
+			if err != nil {
+				t.Fatalf("Retry-After: %v", err)
+			}
+			if err := sleep(t.Context(), wait); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if res.status != http.StatusOK || res.text("status") != status {
+			t.Errorf("checked, the account is %d %s, not %s", res.status, res.body, status)
+		}
+		return res
+	}
+}
+
 // accounts lists all accounts, over as many pages as there are.
 func (a *api) accounts(t *testing.T) []map[string]any {
 	t.Helper()

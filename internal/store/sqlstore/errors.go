@@ -4,11 +4,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"latchkey/internal/errs"
 	"latchkey/internal/store"
 )
 
@@ -41,7 +44,34 @@ func classify(err error) error {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
 		return fmt.Errorf("%w: %w", store.ErrConflict, err)
 	}
+	if outOfOrder(err) {
+		return &errs.Error{
+			Kind: errs.Unavailable, Code: errs.CodeUnavailable, RetryAfter: 5 * time.Second, Cause: err,
+			Detail: "The database cannot be used just now. Try again in a moment.",
+		}
+	}
 	return err
+}
+
+// outOfOrder tells whether the database itself is not well: the disk is full, or the server is away.
+func outOfOrder(err error) bool {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch {
+		case strings.HasPrefix(pg.Code, "08"), // connection exception
+			strings.HasPrefix(pg.Code, "53"),  // insufficient resources: disk, memory, connections
+			strings.HasPrefix(pg.Code, "57P"): // the server is stopping or starting
+			return true
+		}
+		return false
+	}
+	switch sqliteCode(err) & 0xff {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR:
+		return true
+	}
+	return false
 }
 
 // sqliteCode is the extended result code, 0 for other errors.
