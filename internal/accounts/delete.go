@@ -75,7 +75,7 @@ func (s *Service) Delete(ctx context.Context, app latchkey.ApplicationID, idOrEx
 	if err != nil {
 		return err
 	}
-	s.cfg.Log.InfoContext(ctx, "account deleted", slog.String("account_id", string(gone.ID)), slog.String("app_id", string(app)))
+	s.cfg.Log.InfoContext(ctx, "account deleted", slog.String("account_id", string(gone.ID)), slog.String("application_id", string(app)))
 	return nil
 }
 

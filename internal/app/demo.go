@@ -137,8 +137,8 @@ Latchkey is running, with everything it needs, on this machine only.
 
   API        %s/docs
 
-Ctrl-C stops it and removes its data.
-`, app.URL(), demoEmail, demoPassword, cfg.BaseURL)
+Ctrl-C stops it%s.
+`, app.URL(), demoEmail, demoPassword, cfg.BaseURL, map[bool]string{true: "; its data stays in " + cfg.Data, false: " and removes its data"}[d.Keep])
 }
 
 // sampleApplication makes the two applications that the sample uses, with their keys.

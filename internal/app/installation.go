@@ -119,11 +119,7 @@ func openKeys(ctx context.Context, cfg *config.Config, db *sqlstore.Database, lo
 // build makes the services that the server runs.
 func (in *installation) build(ctx context.Context) error {
 	var err error
-	in.egress, err = safehttp.New(safehttp.Config{
-		AllowMail: in.cfg.AllowMail, AllowWebhook: in.cfg.AllowWebhook, AllowOAuth: in.cfg.AllowOAuth,
-		CAFile: in.cfg.CAFile, DNSServer: in.cfg.DNSServer, OwnListeners: in.listeners.list, Now: in.now, Log: in.log,
-	})
-	if err != nil {
+	if in.egress, err = newEgress(in.cfg, in.listeners.list, in.now, in.log); err != nil {
 		return err
 	}
 	in.hooks = hooks.New(hooks.Config{
@@ -140,6 +136,13 @@ func (in *installation) build(ctx context.Context) error {
 		Owner: owner(), CallbackURL: in.cfg.BaseURL + "/oauth/callback", Now: in.now, Log: in.log,
 	})
 	return nil
+}
+
+func newEgress(cfg *config.Config, own func() []netip.AddrPort, now func() time.Time, log *slog.Logger) (*safehttp.Egress, error) {
+	return safehttp.New(safehttp.Config{
+		AllowMail: cfg.AllowMail, AllowWebhook: cfg.AllowWebhook, AllowOAuth: cfg.AllowOAuth,
+		CAFile: cfg.CAFile, DNSServer: cfg.DNSServer, OwnListeners: own, Now: now, Log: log,
+	})
 }
 
 const webhookTimeout = 15 * time.Second

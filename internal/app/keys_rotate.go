@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -48,6 +49,9 @@ const resealBatch = 200
 // old ones sealed is sealed anew, and they are forgotten. It can be interrupted and run again.
 func (k keysRotateCmd) Run(c *console, cfg *config.Config) error {
 	return with(c, cfg, func(in *installation) error {
+		if done, err := k.finish(c, in); done || err != nil {
+			return err
+		}
 		old := in.ring.KeyPrefixes()
 		prefix, err := in.ring.AddKey(c.ctx)
 		if err != nil {
@@ -75,6 +79,24 @@ func (k keysRotateCmd) Run(c *console, cfg *config.Config) error {
 		}
 		return k.retire(c, in, old)
 	})
+}
+
+// finish ends a rotation that was begun before, and tells whether there was one.
+func (k keysRotateCmd) finish(c *console, in *installation) (bool, error) {
+	var old [][]byte
+	for _, p := range in.ring.KeyPrefixes() {
+		if !bytes.Equal(p, in.ring.PrimaryPrefix()) {
+			old = append(old, p)
+		}
+	}
+	if len(old) == 0 {
+		return false, nil
+	}
+	c.printf("An earlier rotation was not finished; finishing it. Run the command again for a new key.\n")
+	if _, err := k.reseal(c, in); err != nil {
+		return true, err
+	}
+	return true, k.retire(c, in, old)
 }
 
 func (k keysRotateCmd) reseal(c *console, in *installation) (int, error) {

@@ -28,6 +28,10 @@ type serveCmd struct{}
 // Run serves until it is told to stop.
 func (serveCmd) Run(c *console, cfg *config.Config) error {
 	log := newLogger(cfg, c.err)
+	// A list that cannot be read is found before anything is made.
+	if _, err := newEgress(cfg, nil, c.now, log); err != nil {
+		return err
+	}
 	in, err := open(c.ctx, cfg, log, c.now)
 	if err != nil {
 		return err

@@ -79,7 +79,7 @@ func (s *Service) ensureDefault(ctx context.Context, p Prepared) (Default, error
 		return Default{}, err
 	}
 	if !d.FirstKey.IsZero() {
-		s.cfg.Log.InfoContext(ctx, "first api key created", slog.String("app_id", string(d.Application.ID)), slog.String("key_id", string(d.KeyID)))
+		s.cfg.Log.InfoContext(ctx, "first api key created", slog.String("application_id", string(d.Application.ID)), slog.String("key_id", string(d.KeyID)))
 	}
 	return d, nil
 }

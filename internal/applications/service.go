@@ -88,7 +88,7 @@ func (s *Service) Create(ctx context.Context, spec Spec) (Created, error) {
 	if err != nil {
 		return Created{}, err
 	}
-	s.cfg.Log.InfoContext(ctx, "application created", slog.String("app_id", string(app.ID)), slog.Bool("test", app.Test))
+	s.cfg.Log.InfoContext(ctx, "application created", slog.String("application_id", string(app.ID)), slog.Bool("test", app.Test))
 	return Created{Application: app, APIKey: k, Key: text}, nil
 }
 
@@ -147,7 +147,7 @@ func (s *Service) CreateKey(ctx context.Context, app latchkey.ApplicationID, nam
 	if err := s.cfg.Store.Keys().Create(ctx, k); err != nil {
 		return latchkey.APIKey{}, secret.Text{}, err
 	}
-	s.cfg.Log.InfoContext(ctx, "api key created", slog.String("app_id", string(app)), slog.String("key_id", string(k.ID)))
+	s.cfg.Log.InfoContext(ctx, "api key created", slog.String("application_id", string(app)), slog.String("key_id", string(k.ID)))
 	return k, text, nil
 }
 
@@ -166,7 +166,7 @@ func (s *Service) DeleteKey(ctx context.Context, app latchkey.ApplicationID, id 
 	if err != nil {
 		return err
 	}
-	s.cfg.Log.InfoContext(ctx, "api key deleted", slog.String("app_id", string(app)), slog.String("key_id", string(id)))
+	s.cfg.Log.InfoContext(ctx, "api key deleted", slog.String("application_id", string(app)), slog.String("key_id", string(id)))
 	return nil
 }
 

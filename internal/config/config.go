@@ -32,10 +32,10 @@ type Config struct {
 	CAFile             string   `env:"LATCHKEY_CA_FILE" type:"path" placeholder:"FILE" help:"PEM roots to trust besides the system's, for all outgoing TLS."`
 	AllowMail          []string `env:"LATCHKEY_ALLOW_MAIL" placeholder:"CIDR[:PORTS]" help:"Private addresses that mail connections may go to, such as 10.0.0.0/8:993,587."`
 	AllowWebhook       []string `env:"LATCHKEY_ALLOW_WEBHOOK" placeholder:"CIDR[:PORTS]" help:"Private addresses that notifications may go to."`
-	AllowOAuth         []string `env:"LATCHKEY_ALLOW_OAUTH" placeholder:"CIDR[:PORTS]" help:"Private addresses that OAuth providers may be at."`
+	AllowOAuth         []string `name:"allow-oauth" env:"LATCHKEY_ALLOW_OAUTH" placeholder:"CIDR[:PORTS]" help:"Private addresses that OAuth providers may be at."`
 	AllowPlaintextMail []string `env:"LATCHKEY_ALLOW_PLAINTEXT_MAIL" placeholder:"HOST" help:"Mail hosts that may be given passwords without TLS."`
 	TrustedProxies     []string `env:"LATCHKEY_TRUSTED_PROXIES" placeholder:"CIDR" help:"Reverse proxies whose X-Forwarded-For is believed."`
-	ISPDBURL           string   `env:"LATCHKEY_ISPDB_URL" placeholder:"URL" help:"Mail settings database; default is Thunderbird's. 'off' asks none."`
+	ISPDBURL           string   `name:"ispdb-url" env:"LATCHKEY_ISPDB_URL" placeholder:"URL" help:"Mail settings database; default is Thunderbird's. 'off' asks none."`
 	DNSServer          string   `env:"LATCHKEY_DNS_SERVER" placeholder:"IP:PORT" help:"DNS server for every look-up; default is the system's."`
 
 	// Both hold off floods; people and backends stay far below. A burst may be ten times as large.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"strings"
 	"time"
 
 	"latchkey"
@@ -19,11 +18,14 @@ const (
 	startsInWindow = time.Hour
 	// A form may be answered that often from one address: many people share one, nobody has that
 	// many mailboxes. Connectors bound tries per link and per login far more tightly.
-	formsPerAddress  = 1200
-	formsInWindow    = 10 * time.Minute
-	formsRetryAfter  = time.Minute
-	unknownAddresses = "127.0.0.1 ::1" // a proxy that does not say who the client is
+	formsPerAddress = 1200
+	formsInWindow   = 10 * time.Minute
+	formsRetryAfter = time.Minute
 )
+
+// unknownAddress tells whether the address says nothing: a proxy on this machine that does not say
+// who its client is. IPv6 clients are counted by their network (web.Bucket).
+func unknownAddress(a string) bool { return a == "" || a == "127.0.0.1" || a == "::1" || a == "::/64" }
 
 // maxConflicts bounds how often a transition is tried again after a unique value was taken in the
 // same moment (two links that make the same account).
@@ -65,7 +67,7 @@ func (e *Engine) Answer(ctx context.Context, token string, cookies func(name str
 
 // countForm bounds how many forms one address may send: each can make us call somebody.
 func (e *Engine) countForm(ctx context.Context, s seat, a Answer) error {
-	if a.Action != connector.ActSubmit || s.body.Step.Kind != connector.KindForm || a.Address == "" || strings.Contains(unknownAddresses, a.Address) {
+	if a.Action != connector.ActSubmit || s.body.Step.Kind != connector.KindForm || unknownAddress(a.Address) {
 		return nil
 	}
 	n, err := e.cfg.Store.Tries().Count(ctx, "forms:"+base64.RawURLEncoding.EncodeToString(hashToken(a.Address)), formsInWindow, s.now)
@@ -321,7 +323,8 @@ func (e *Engine) showPicker(ctx context.Context, tx store.Tx, t *transit, choice
 	t.stop()
 	t.flow.Version++
 	t.flow.Provider = ""
-	t.body.Step, t.body.State, t.body.Own, t.body.Asked, t.body.RedirectState = step, nil, true, nil, nil
+	t.body.Step, t.body.State, t.body.Own, t.body.RedirectState = step, nil, true, nil
+	t.body.Asking, t.body.Asked = false, nil
 	return e.tellStep(ctx, tx, t, before)
 }
 

@@ -23,8 +23,11 @@ type body struct {
 	Own  bool           `json:"own,omitempty"`
 	// State is the connector's, for Resume.
 	State []byte `json:"state,omitempty"`
-	// Asked is the last question, shown again when a Work that must not be repeated was interrupted.
-	Asked *question `json:"asked,omitempty"`
+	// Asking tells that Step and State are a question of the connector. It becomes Asked once a Work
+	// takes its place: the last question, shown again when a Work that must not be repeated was
+	// interrupted.
+	Asking bool      `json:"asking,omitempty"`
+	Asked  *question `json:"asked,omitempty"`
 	// Work is what is being done, or waits for its turn.
 	Work *connector.Work `json:"work,omitempty"`
 	// Runs counts how often the Work was taken up after a crash.

@@ -221,7 +221,7 @@ func (e *Engine) wrongAccount(ctx context.Context, tx store.Tx, t *transit, g co
 		Actions: []connector.Action{connector.ActSubmit},
 		Errors:  []connector.FieldIssue{{Code: errs.CodeWrongAccount, Args: args}},
 	}
-	t.body.Own, t.body.State, t.body.Asked = true, nil, nil
+	t.body.Own, t.body.State, t.body.Asking, t.body.Asked = true, nil, false, nil
 	return e.tellStep(ctx, tx, t, before)
 }
 

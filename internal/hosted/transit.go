@@ -130,7 +130,7 @@ func (e *Engine) show(ctx context.Context, tx store.Tx, t *transit, s connector.
 	}
 	before := t.body.Step
 	t.body.Step, t.body.State = s, state
-	t.body.Asked = &question{Step: s, State: state}
+	t.body.Asking, t.body.Asked = true, nil
 	return e.tellStep(ctx, tx, t, before)
 }
 
@@ -154,6 +154,9 @@ func (e *Engine) tellStep(ctx context.Context, tx store.Tx, t *transit, before c
 // hold writes a Work down, held by this process, which begins it right after the commit.
 func (e *Engine) hold(ctx context.Context, tx store.Tx, t *transit, w connector.Work, state []byte) error {
 	before := t.body.Step
+	if t.body.Asking {
+		t.body.Asking, t.body.Asked = false, &question{Step: before, State: t.body.State}
+	}
 	t.body.Work, t.body.Step, t.body.State = &w, w.Show, state
 	t.flow.LeaseOwner = e.cfg.Owner
 	t.flow.LeaseUntil = t.now.Add(e.cfg.Lease)

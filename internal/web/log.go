@@ -45,7 +45,7 @@ func line(ctx context.Context, log *slog.Logger, method string, info *Info, rec 
 		slog.String("request_id", info.RequestID),
 	)
 	if info.KeyID != "" {
-		attrs = append(attrs, slog.String("key_id", string(info.KeyID)), slog.String("app_id", string(info.ApplicationID)))
+		attrs = append(attrs, slog.String("key_id", string(info.KeyID)), slog.String("application_id", string(info.ApplicationID)))
 	}
 	if err := info.err; err != nil {
 		// Only what nobody classified is news for the operator; the rest is the caller's affair.

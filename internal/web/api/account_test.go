@@ -114,7 +114,7 @@ func (h *house) mailbox(t *testing.T) latchkey.Account {
 	a := latchkey.Account{
 		ID: latchkey.NewAccountID(h.now()), ApplicationID: h.app.Application.ID, ExternalID: "box", Provider: latchkey.IMAP, Name: "Ada",
 		Identity: "ada@x.test", Proof: latchkey.ProofTyped, Status: latchkey.AccountCredentials, Reason: latchkey.ReasonPasswordChanged,
-		Params: []byte(`{"imap_host":"imap.x.test","imap_port":993,"imap_user":"ada@x.test","imap_encryption":"tls"}`), Secret: []byte(canary),
+		Params: []byte(`{"mail":{"imap_host":"imap.x.test","imap_port":993,"imap_user":"ada@x.test","imap_encryption":"tls"}}`), Secret: []byte(canary),
 		Sources: []latchkey.Source{{ID: "imap", Status: latchkey.AccountCredentials}}, CreatedAt: h.now(), UpdatedAt: h.now(),
 	}
 	if err := h.store.Accounts().Create(t.Context(), a); err != nil {

@@ -18,6 +18,8 @@ import (
 // Keys tells whose API key it is.
 type Keys interface {
 	Authenticate(ctx context.Context, key string) (latchkey.Application, latchkey.APIKey, error)
+	// Known tells whether the key was found valid within the last seconds, from memory.
+	Known(key string) bool
 }
 
 // Links makes and reads links.

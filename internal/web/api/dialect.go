@@ -31,38 +31,36 @@ func (c *call) wishNames(wishes []string) []string {
 	return out
 }
 
-// connectionParams are the account's public parameters. Existing client libraries want them one
-// level down, by kind, and all six of a mailbox's present with numbers for ports.
+// connectionParams are the account's public parameters, by kind, as the connector gave them.
+// Existing client libraries want all six of a mailbox's present, with numbers for ports.
 func (c *call) connectionParams(a latchkey.Account) (object, error) {
 	if !c.lenient {
 		return object(a.Params), nil
 	}
-	params := map[string]any{}
+	kinds := map[string]map[string]any{}
 	if len(a.Params) > 0 {
-		if err := json.Unmarshal(a.Params, &params); err != nil {
+		if err := json.Unmarshal(a.Params, &kinds); err != nil {
 			return nil, err
 		}
 	}
-	kind := "im"
-	switch a.Provider {
-	case latchkey.IMAP:
-		kind = "mail"
-		for name, empty := range map[string]any{
-			"imap_host": "", "imap_port": 0, "imap_user": "", "smtp_host": "", "smtp_port": 0, "smtp_user": "",
-		} {
-			if v, ok := params[name]; !ok || v == nil {
-				params[name] = empty
+	fill := func(kind string, defaults map[string]any) {
+		if kinds[kind] == nil {
+			kinds[kind] = map[string]any{}
+		}
+		for name, v := range defaults {
+			if have, ok := kinds[kind][name]; !ok || have == nil {
+				kinds[kind][name] = v
 			}
 		}
+	}
+	switch a.Provider {
+	case latchkey.IMAP:
+		fill("mail", map[string]any{
+			"imap_host": "", "imap_port": 0, "imap_user": "", "smtp_host": "", "smtp_port": 0, "smtp_user": "",
+		})
 	case latchkey.Google, latchkey.Microsoft:
-		kind = "mail"
-		if _, ok := params["username"]; !ok {
-			params["username"] = a.Identity
-		}
-		if _, ok := params["id"]; !ok {
-			params["id"] = a.Identity
-		}
+		fill("mail", map[string]any{"id": a.Identity, "username": a.Identity})
 	case latchkey.LinkedIn, latchkey.WhatsApp, latchkey.Instagram, latchkey.Telegram, latchkey.Mock:
 	}
-	return json.Marshal(map[string]any{kind: params})
+	return json.Marshal(kinds)
 }

@@ -122,8 +122,9 @@ func (a *API) admit(rt route, c *call) error {
 	return nil
 }
 
-// Vouches tells whether the request has a valid key. It is for the edge: a backend that is known is
-// not held up as a stranger.
+// Vouches tells whether the request has a key that was valid a moment ago. It is for the edge: a
+// backend that is known is not held up as a stranger. It never asks the database, or a flood of
+// made-up keys would.
 func (a *API) Vouches(r *http.Request) bool {
 	if len(r.Header["X-Api-Key"]) == 0 && len(r.Header["Authorization"]) == 0 {
 		return false
@@ -132,8 +133,7 @@ func (a *API) Vouches(r *http.Request) bool {
 	if err != nil {
 		return false
 	}
-	_, _, err = a.cfg.Keys.Authenticate(r.Context(), text)
-	return err == nil
+	return a.cfg.Keys.Known(text)
 }
 
 // presentedKey takes the key from X-API-KEY or Authorization: Bearer (RFC 6750 §2.1). Both may be
