@@ -28,6 +28,7 @@ const (
 	defaultDialTimeout  = 10 * time.Second
 	defaultPhaseTimeout = 10 * time.Second
 	defaultLoginTimeout = 20 * time.Second
+	silenceTimeout      = 4 * time.Second
 )
 
 // Client reaches mail servers.
@@ -75,9 +76,16 @@ func (c *Client) Probe(ctx context.Context, p Protocol, s Server) error {
 // understood; an encrypted connection is never given up for a plain one.
 func (c *Client) Verify(ctx context.Context, p Protocol, s Server, user, password string) (Server, error) {
 	var first *Error
-	for _, e := range c.encryptions(s) {
+	ways := c.encryptions(s)
+	for i, e := range ways {
 		try := Server{Host: s.Host, Port: s.Port, Encryption: e}
-		err := c.verifyOnce(ctx, p, try, user, password)
+		// A server that waits for TLS says nothing to who waits for a greeting, and the other way round:
+		// where there is another way to try, silence is not listened to for long.
+		once := *c
+		if i < len(ways)-1 {
+			once.PhaseTimeout = min(c.phaseTimeout(), silenceTimeout)
+		}
+		err := once.verifyOnce(ctx, p, try, user, password)
 		if err == nil {
 			return try, nil
 		}
