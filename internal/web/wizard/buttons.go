@@ -34,7 +34,9 @@ func (z *Wizard) tilesOf(p *page, s speaker, v hosted.View) {
 	}
 	for _, o := range options {
 		if preferred {
-			p.Buttons = append(p.Buttons, button{Name: p.Choice, Value: o.ID, Label: z.voice(s, o.ID).option(st, o), Quiet: !o.Primary})
+			b := button{Name: p.Choice, Value: o.ID, Label: z.voice(s, o.ID).option(st, o), Hint: z.voice(s, o.ID).optionHint(st, o), Quiet: !o.Primary}
+			p.Stacked = p.Stacked || b.Hint != nil
+			p.Buttons = append(p.Buttons, b)
 			continue
 		}
 		t := tile{ID: o.ID, Label: z.voice(s, o.ID).option(st, o), Hint: z.voice(s, o.ID).optionHint(st, o)}

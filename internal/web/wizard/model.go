@@ -47,8 +47,10 @@ type page struct {
 	Choice   string
 	Tiles    []tile
 	Buttons  []button
-	Display  *display
-	Proof    *proof
+	// Stacked puts the buttons below one another: they have hints.
+	Stacked bool
+	Display *display
+	Proof   *proof
 	// Go is where the browser is sent by itself: at once, or after GoAfter milliseconds.
 	Go      string
 	GoAfter int
@@ -66,7 +68,7 @@ type page struct {
 
 type button struct {
 	Action, Name, Value string
-	Label               []i18n.Part
+	Label, Hint         []i18n.Part
 	Quiet, Crumb        bool
 	Wait                *countdown
 }

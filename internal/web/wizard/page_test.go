@@ -228,7 +228,7 @@ func TestEachKindShowsItsOwn(t *testing.T) {
 	if p := h.get("/c/extension"); attr(p.one("main a.btn"), "href") != "https://example.com/extension" || attr(p.one("main a.btn"), "rel") != "noopener noreferrer" {
 		t.Errorf("extension: %s", p.body)
 	}
-	if p := h.get("/c/partial"); len(p.all("li.verdict.good")) != 1 || len(p.all("li.verdict")) != 2 || text(p.one("button[value=use_587]")) != "Use port 587" {
+	if p := h.get("/c/partial"); len(p.all("li.verdict.good")) != 1 || len(p.all("li.verdict")) != 2 || text(p.one("button[value=use_587]")) != "Use port 587" || !strings.Contains(text(p.one("button[value=edit]")), "Your password has to be typed again") {
 		t.Errorf("partial: %s", p.body)
 	}
 	if p := h.get("/c/admin-consent"); attr(p.one("[id=f-link]"), "name") != "" || len(p.all("[data-copy=f-link]")) != 1 {
