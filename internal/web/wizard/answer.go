@@ -241,6 +241,9 @@ func (j *jsonReader) values() error {
 	if err != nil {
 		return err
 	}
+	if t == nil { // null: no values, as many clients write it
+		return nil
+	}
 	if t != json.Delim('{') {
 		j.bad("values", errs.CodeInvalidType, "The values are an object of strings, numbers and booleans.")
 		if t == json.Delim('[') {

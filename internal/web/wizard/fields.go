@@ -227,5 +227,15 @@ type fieldView struct {
 	Say map[string]string
 }
 
+// Judged is a list of verdicts with the word that opens each one's details.
+func (p *page) Judged(list []verdict) verdictsView {
+	return verdictsView{List: list, Details: p.Say["details"]}
+}
+
+type verdictsView struct {
+	List    []verdict
+	Details string
+}
+
 // With is for the templates: it hands a field on to its part.
 func (p *page) With(f field) fieldView { return fieldView{F: f, Say: p.Say} }

@@ -40,6 +40,8 @@ type page struct {
 	Notes   []note
 	// Verdicts stand apart; Progress and How are lists.
 	Verdicts []verdict
+	// Echoed are verdicts that only repeat what stands beside a field; they wait behind a fold.
+	Echoed   []verdict
 	Progress *progress
 	How      [][]i18n.Part
 	Fields   []field
@@ -227,12 +229,29 @@ func (z *Wizard) bodyOf(p *page, s speaker, v hosted.View) {
 		}
 		p.Verdicts = append(p.Verdicts, verdict{OK: x.OK, Title: s.source(x), Message: s.verdict(x), Server: x.Server, Detail: x.Detail, State: s.text(state)})
 	}
+	if echoes(st) {
+		p.Verdicts, p.Echoed = nil, p.Verdicts
+	}
 	p.Progress = s.progressOf(st)
 	p.How = lines(s.with(st.Args).parts(st.ID + ".how"))
 	if fine := s.with(st.Args).parts(st.ID + ".fine"); fine != nil {
 		p.Fine = append(p.Fine, fine)
 	}
 	z.fieldsOf(p, s, st)
+}
+
+// echoes tells whether the step's verdicts say nothing that the error beside its field does not say
+// already: one password, refused by both servers. They must not push that field off a phone's page.
+func echoes(st connector.Step) bool {
+	if st.Kind != connector.KindForm || len(st.Errors) != 1 || st.Errors[0].Field == "" {
+		return false
+	}
+	for _, v := range st.Verdicts {
+		if v.OK || v.Code != st.Errors[0].Code {
+			return false
+		}
+	}
+	return true
 }
 
 // lines splits a text at its line breaks.
