@@ -16,7 +16,7 @@ import (
 func (c *Connector) Check(ctx context.Context, a connector.Credential) (connector.Health, error) {
 	m, err := decodeSecret(a.Secret)
 	if err != nil {
-		return connector.Health{
+		return connector.Health{ //nolint:nilerr // it is an answer: only the end user can mend this
 			Status: latchkey.AccountCredentials, Reason: latchkey.ReasonSealedUnreadable, Detail: "the stored credential cannot be read",
 		}, nil
 	}
@@ -64,7 +64,7 @@ func healthOf(e *login.Error) (latchkey.AccountStatus, latchkey.Reason) {
 	if e == nil {
 		return latchkey.AccountOK, latchkey.ReasonNone
 	}
-	switch e.Code { //nolint:exhaustive // what is not listed is an outage that nobody explained
+	switch e.Code {
 	case errs.CodeWrongPassword:
 		return latchkey.AccountCredentials, latchkey.ReasonPasswordChanged
 	case errs.CodeAppPassword, errs.CodeUseOAuth:

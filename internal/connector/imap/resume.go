@@ -52,7 +52,7 @@ func (c *Connector) Resume(b []byte, in connector.Input) (connector.Turn, error)
 	if err != nil {
 		return connector.Turn{}, err
 	}
-	switch in.Action { //nolint:exhaustive // every other action looks again at what is asked
+	switch in.Action {
 	case connector.ActSubmit, connector.ActBack, connector.ActSwitchMethod:
 	default:
 		return c.show(s)

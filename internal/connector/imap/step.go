@@ -145,9 +145,9 @@ func (s *state) notes() []connector.Note {
 		case p.NoPasswords:
 			note(connector.NoteWarn, "no_passwords", "")
 		case p.AppPassword:
-			note(connector.NoteWarn, "app_password", p.AppPasswordURL)
-		case p.AppPasswordURL != "":
-			note(connector.NoteInfo, "app_password_maybe", p.AppPasswordURL)
+			note(connector.NoteWarn, "app_password", p.AppHelpURL)
+		case p.AppHelpURL != "":
+			note(connector.NoteInfo, "app_password_maybe", p.AppHelpURL)
 		}
 		if p.SwitchOn {
 			note(connector.NoteInfo, "imap_switch_on", p.SwitchOnURL)

@@ -56,13 +56,13 @@ func Start(tb testing.TB, cfg Config) *Server {
 			tb.Fatalf("Dovecot is not installed (%s is missing): run\n\n\t%s\n", file, install)
 		}
 	}
-	dir, err := os.MkdirTemp("", "dovecot-")
+	dir, err := os.MkdirTemp("", "dovecot-") //nolint:usetesting // TempDir lets only us in
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
-	// Dovecot drops to users of its own, who have to get in here; TB.TempDir lets only us in.
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // the point of it
+	// Dovecot drops to users of its own, who have to get in here.
+	if err := os.Chmod(dir, 0o755); err != nil {
 		tb.Fatal(err)
 	}
 	s := &Server{Dir: dir}
@@ -118,10 +118,10 @@ func (s *Server) write(tb testing.TB, cfg Config, relay *net.TCPAddr) {
 	}
 	// Mail belongs to whom Dovecot drops to.
 	box := filepath.Join(s.Dir, "mail")
-	if err := os.Mkdir(box, 0o777); err != nil { //nolint:gosec // a folder of a test
+	if err := os.Mkdir(box, 0o777); err != nil {
 		tb.Fatal(err)
 	}
-	if err := os.Chmod(box, 0o777); err != nil { //nolint:gosec // Mkdir heeds the umask
+	if err := os.Chmod(box, 0o777); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -148,7 +148,7 @@ const started = "starting up"
 
 func (s *Server) run(tb testing.TB) {
 	tb.Helper()
-	cmd := exec.Command("/usr/sbin/dovecot", "-F", "-c", filepath.Join(s.Dir, "dovecot.conf")) //nolint:noctx,gosec // stopped by Cleanup, below
+	cmd := exec.Command("/usr/sbin/dovecot", "-F", "-c", filepath.Join(s.Dir, "dovecot.conf"))
 	pipe, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -203,11 +203,11 @@ func freePorts(tb testing.TB, n int) []string {
 	tb.Helper()
 	var out []string
 	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed below
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			tb.Fatal(err)
 		}
-		defer ln.Close() //nolint:errcheck // they are only held so that each is another
+		defer ln.Close() // held until then so that each is another
 		_, port, err := net.SplitHostPort(ln.Addr().String())
 		if err != nil {
 			tb.Fatal(err)

@@ -15,7 +15,7 @@ type sink struct {
 }
 
 func startSink() (*sink, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // close ends it
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}

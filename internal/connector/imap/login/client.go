@@ -94,7 +94,7 @@ func (c *Client) Verify(ctx context.Context, p Protocol, s Server, user, passwor
 			return try, le
 		}
 		first = better(first, le)
-		if !mismatch(le.Code) || ctx.Err() != nil {
+		if !le.otherWay || ctx.Err() != nil {
 			break
 		}
 	}
@@ -147,17 +147,6 @@ func (c *Client) encryptions(s Server) []Encryption {
 	}
 }
 
-// mismatch tells whether an error may come from speaking with the wrong encryption.
-func mismatch(c errs.Code) bool {
-	switch c { //nolint:exhaustive // the rest are no mismatches
-	case errs.CodeTLSFailed, errs.CodeNotIMAP, errs.CodeNotSMTP, errs.CodeNoSTARTTLS, errs.CodeConnectionTimeout,
-		errs.CodeConnectionClosed, errs.CodePlaintextRefused:
-		return true
-	default:
-		return false
-	}
-}
-
 // better keeps the error that tells the reader more: of two failed ways, the first, unless the
 // second got further.
 func better(a, b *Error) *Error {
@@ -165,7 +154,7 @@ func better(a, b *Error) *Error {
 		return b
 	}
 	vague := a.Code == errs.CodeConnectionTimeout || a.Code == errs.CodeTLSFailed || a.Code == errs.CodeConnectionClosed
-	if vague && !mismatch(b.Code) {
+	if vague && !b.otherWay {
 		return b
 	}
 	if a.Code == errs.CodeTLSFailed && b.Code != errs.CodeConnectionTimeout && b.Code != errs.CodeConnectionClosed {

@@ -29,8 +29,10 @@ func TestDovecot(t *testing.T) {
 				at string
 				e  login.Encryption
 			}{
-				{login.IMAP, s.IMAPS, login.TLS}, {login.IMAP, s.IMAP, login.STARTTLS},
-				{login.SMTP, s.Submissions, login.TLS}, {login.SMTP, s.Submission, login.STARTTLS},
+				{login.IMAP, s.IMAPS, login.TLS},
+				{login.IMAP, s.IMAP, login.STARTTLS},
+				{login.SMTP, s.Submissions, login.TLS},
+				{login.SMTP, s.Submission, login.STARTTLS},
 			} {
 				server := serverAt(t, port.at, port.e)
 				if err := c.Probe(t.Context(), port.p, server); err != nil {

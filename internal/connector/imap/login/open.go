@@ -64,7 +64,7 @@ func (c *Client) open(ctx context.Context, p Protocol, s Server) (*wire, error) 
 	if s.Encryption == TLS {
 		if err := phase(g, c.phaseTimeout(), p, func() error { return w.handshake(ctx, c.tlsConfig(s.Host)) }); err != nil {
 			w.close()
-			return nil, err
+			return nil, mismatch(err)
 		}
 	}
 	err = phase(g, c.phaseTimeout(), p, func() error {
@@ -75,9 +75,23 @@ func (c *Client) open(ctx context.Context, p Protocol, s Server) (*wire, error) 
 	})
 	if err != nil {
 		w.close()
+		if s.Encryption == STARTTLS {
+			err = mismatch(err)
+		}
 		return nil, err
 	}
 	return w, nil
+}
+
+// mismatch marks errors that come of speaking TLS to a server that waits to be greeted by us in plain,
+// or the other way round: silence, a hang-up, or bytes that make no sense.
+func mismatch(err error) error {
+	e := asError(err)
+	switch e.Code {
+	case errs.CodeTLSFailed, errs.CodeConnectionTimeout, errs.CodeConnectionClosed, errs.CodeNotIMAP, errs.CodeNotSMTP:
+		e.otherWay = true
+	}
+	return e
 }
 
 func (w *wire) handshake(ctx context.Context, cfg *tls.Config) error {

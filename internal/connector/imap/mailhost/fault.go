@@ -51,7 +51,7 @@ const FloodSize = 100 << 20
 
 // beforeGreeting does what goes wrong before any protocol is spoken, and tells whether it is.
 func (f Fault) beforeGreeting(h *Host, conn net.Conn) bool {
-	switch f.Kind { //nolint:exhaustive // the others come later
+	switch f.Kind {
 	case HangAtGreeting:
 		_, _ = io.Copy(io.Discard, conn) // until the other side gives up, or Close
 	case Reset:

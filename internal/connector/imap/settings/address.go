@@ -72,7 +72,7 @@ func validLocal(s string) bool {
 			}
 			continue
 		}
-		if !atext(byte(r)) && r != '.' {
+		if !atext(r) && r != '.' {
 			return false
 		}
 	}
@@ -97,8 +97,8 @@ func validQuoted(s string) bool {
 }
 
 // atext of RFC 5322 §3.2.3.
-func atext(b byte) bool {
-	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || strings.IndexByte("!#$%&'*+-/=?^_`{|}~", b) >= 0
+func atext(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
 }
 
 var errHost = errors.New("settings: not a host name")

@@ -57,7 +57,7 @@ func newLab(t *testing.T, budget time.Duration, ispdb string, zone func(h *mailh
 	l.finder = settings.NewFinder(settings.Config{
 		Resolve: resolver, Fetch: l.web(resolver), ISPDBURL: ispdb, Budget: budget,
 		Probe: &login.Client{Dial: l.mail(resolver), TLS: l.tls, PhaseTimeout: 2 * time.Second},
-		Now:   func() time.Time { return time.Unix(0, l.now.Load()) }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Now:   func() time.Time { return time.Unix(0, l.now.Load()) }, Log: slog.New(slog.DiscardHandler),
 	})
 	return l
 }

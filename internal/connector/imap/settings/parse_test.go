@@ -106,7 +106,7 @@ func TestTable(t *testing.T) {
 				}
 			}
 		}
-		for _, u := range []string{p.AppPasswordURL, p.SwitchOnURL} {
+		for _, u := range []string{p.AppHelpURL, p.SwitchOnURL} {
 			if u != "" && !strings.HasPrefix(u, "https://") {
 				t.Errorf("%s: %q", p.ID, u)
 			}

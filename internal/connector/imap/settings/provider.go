@@ -31,9 +31,9 @@ type Provider struct {
 	// User is how the login is made of the address, with placeholders; the address if empty.
 	User  string `json:"-"`
 	OAuth OAuth  `json:"oauth,omitempty"`
-	// AppPassword says that the usual password does not work here; AppPasswordURL is where to make one.
-	AppPassword    bool   `json:"app_password,omitempty"`
-	AppPasswordURL string `json:"app_password_url,omitempty"`
+	// AppPassword says that the usual password does not work here; AppHelpURL is the page where one is made.
+	AppPassword bool   `json:"app_password,omitempty"`
+	AppHelpURL  string `json:"app_help_url,omitempty"`
 	// SwitchOn says that IMAP has to be switched on first; SwitchOnURL is where.
 	SwitchOn    bool   `json:"switch_on,omitempty"`
 	SwitchOnURL string `json:"switch_on_url,omitempty"`

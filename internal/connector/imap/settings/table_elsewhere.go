@@ -8,7 +8,7 @@ func elsewhere() []Provider {
 		{
 			ID: "qq", Name: "QQ Mail", Domains: []string{"qq.com", "foxmail.com", "vip.qq.com"}, MX: []string{"mx1.qq.com", "mx2.qq.com", "mx3.qq.com"},
 			Hosts: []string{"qq.com"}, IMAP: imaps("imap.qq.com"), SMTP: smtps("smtp.qq.com"),
-			AppPassword: true, AppPasswordURL: "https://service.mail.qq.com/detail/0/75", SwitchOn: true,
+			AppPassword: true, AppHelpURL: "https://service.mail.qq.com/detail/0/75", SwitchOn: true,
 		},
 		{
 			ID: "qq_business", Name: "Tencent Exmail", MX: []string{"mxbiz1.qq.com", "mxbiz2.qq.com"}, Hosts: []string{"exmail.qq.com"},
@@ -17,7 +17,7 @@ func elsewhere() []Provider {
 		{
 			ID: "163", Name: "NetEase 163", Domains: []string{"163.com"}, Hosts: []string{"163.com"},
 			IMAP: imaps("imap.163.com"), SMTP: []login.Server{on("smtp.163.com", 465, login.TLS)},
-			AppPassword: true, AppPasswordURL: "https://help.mail.163.com/", SwitchOn: true,
+			AppPassword: true, AppHelpURL: "https://help.mail.163.com/", SwitchOn: true,
 		},
 		{
 			ID: "126", Name: "NetEase 126", Domains: []string{"126.com"}, Hosts: []string{"126.com"},
@@ -48,7 +48,7 @@ func elsewhere() []Provider {
 				"sbcglobal.net", "snet.net", "swbell.net", "wans.net",
 			}, MX: []string{"prodigy.net"}, Hosts: []string{"att.net"},
 			IMAP: imaps("imap.mail.att.net"), SMTP: []login.Server{on("smtp.mail.att.net", 465, login.TLS)},
-			AppPassword: true, AppPasswordURL: "https://www.att.com/support/article/email-support/KM1240308/",
+			AppPassword: true, AppHelpURL: "https://www.att.com/support/article/email-support/KM1240308/",
 		},
 		{
 			ID: "comcast", Name: "Xfinity", Domains: []string{"comcast.net", "xfinity.com"}, MX: []string{"comcast.net"}, Hosts: []string{"comcast.net"},
@@ -124,7 +124,7 @@ func hosters() []Provider {
 		{
 			ID: "infomaniak", Name: "Infomaniak", Domains: []string{"ik.me", "ikmail.com", "etik.com"}, MX: []string{"infomaniak.ch", "infomaniak.com"}, Hosts: []string{"infomaniak.com"},
 			IMAP: imaps("mail.infomaniak.com"), SMTP: smtps("mail.infomaniak.com"),
-			AppPasswordURL: "https://manager.infomaniak.com/v3/ng/profile/user/connection-history/application-password",
+			AppHelpURL: "https://manager.infomaniak.com/v3/ng/profile/user/connection-history/application-password",
 		},
 		{
 			ID: "hostinger", Name: "Hostinger", MX: []string{"hostinger.com"}, Hosts: []string{"hostinger.com"},

@@ -23,7 +23,7 @@ func germany() []Provider {
 		{
 			ID: "tonline", Name: "T-Online", Domains: []string{"t-online.de", "magenta.de"}, MX: []string{"t-online.de"}, Hosts: []string{"t-online.de"},
 			IMAP: imaps("secureimap.t-online.de"), SMTP: smtps("securesmtp.t-online.de"),
-			AppPassword: true, AppPasswordURL: "https://www.telekom.de/hilfe/apps-dienste/e-mail/programme/passwort-verwalten",
+			AppPassword: true, AppHelpURL: "https://www.telekom.de/hilfe/apps-dienste/e-mail/programme/passwort-verwalten",
 		},
 		{
 			ID: "freenet", Name: "freenet", Domains: []string{"freenet.de"}, MX: []string{"freenet.de"}, Hosts: []string{"freenet.de"},
@@ -134,12 +134,12 @@ func europe() []Provider {
 				"yandex.ru", "yandex.com", "yandex.net", "yandex.by", "yandex.kz", "yandex.ua", "ya.ru", "narod.ru", "yandex.uz", "yandex.com.tr",
 			}, MX: []string{"yandex.net", "yandex.ru"}, Hosts: []string{"yandex.com", "yandex.ru"},
 			IMAP: imaps("imap.yandex.com"), SMTP: []login.Server{on("smtp.yandex.com", 465, login.TLS)},
-			AppPassword: true, AppPasswordURL: "https://id.yandex.com/security/app-passwords", SwitchOn: true, SwitchOnURL: "https://mail.yandex.com/#setup/client",
+			AppPassword: true, AppHelpURL: "https://id.yandex.com/security/app-passwords", SwitchOn: true, SwitchOnURL: "https://mail.yandex.com/#setup/client",
 		},
 		{
 			ID: "mail_ru", Name: "Mail.ru", Domains: []string{"mail.ru", "inbox.ru", "list.ru", "bk.ru", "internet.ru", "xmail.ru"},
 			MX: []string{"mail.ru"}, Hosts: []string{"mail.ru"}, IMAP: imaps("imap.mail.ru"), SMTP: []login.Server{on("smtp.mail.ru", 465, login.TLS)},
-			AppPassword: true, AppPasswordURL: "https://account.mail.ru/user/2-step-auth/passwords/",
+			AppPassword: true, AppHelpURL: "https://account.mail.ru/user/2-step-auth/passwords/",
 		},
 		{
 			ID: "rambler", Name: "Rambler", Domains: []string{"rambler.ru", "lenta.ru", "autorambler.ru", "myrambler.ru", "ro.ru"},

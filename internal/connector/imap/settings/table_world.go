@@ -11,13 +11,13 @@ func worldwide() []Provider {
 		{
 			ID: "gmail", Name: "Gmail", Domains: []string{"gmail.com", "googlemail.com"},
 			IMAP: imaps("imap.gmail.com"), SMTP: smtps("smtp.gmail.com"), OAuth: GoogleOAuth,
-			AppPassword: true, AppPasswordURL: "https://myaccount.google.com/apppasswords",
+			AppPassword: true, AppHelpURL: "https://myaccount.google.com/apppasswords",
 		},
 		{
 			ID: "google_workspace", Name: "Google Workspace",
 			MX: []string{"google.com", "googlemail.com", "psmtp.com"}, Hosts: []string{"gmail.com", "googlemail.com"},
 			IMAP: imaps("imap.gmail.com"), SMTP: smtps("smtp.gmail.com"), OAuth: GoogleOAuth,
-			AppPassword: true, AppPasswordURL: "https://myaccount.google.com/apppasswords",
+			AppPassword: true, AppHelpURL: "https://myaccount.google.com/apppasswords",
 		},
 		{
 			ID: "outlook", Name: "Outlook.com", Domains: []string{
@@ -50,7 +50,7 @@ func worldwide() []Provider {
 			},
 			MX: []string{"yahoodns.net"}, Hosts: []string{"yahoo.com"},
 			IMAP: imaps("imap.mail.yahoo.com"), SMTP: smtps("smtp.mail.yahoo.com"),
-			AppPassword: true, AppPasswordURL: "https://login.yahoo.com/account/security",
+			AppPassword: true, AppHelpURL: "https://login.yahoo.com/account/security",
 		},
 		{
 			ID: "yahoo_jp", Name: "Yahoo! Japan", Domains: []string{"yahoo.co.jp", "ymail.ne.jp"}, Hosts: []string{"yahoo.co.jp"},
@@ -62,13 +62,13 @@ func worldwide() []Provider {
 				"netscape.net", "compuserve.com", "cs.com",
 			}, Hosts: []string{"aol.com"},
 			IMAP: imaps("imap.aol.com"), SMTP: smtps("smtp.aol.com"),
-			AppPassword: true, AppPasswordURL: "https://login.aol.com/account/security",
+			AppPassword: true, AppHelpURL: "https://login.aol.com/account/security",
 		},
 		{
 			ID: "icloud", Name: "iCloud Mail", Domains: []string{"icloud.com", "me.com", "mac.com"},
 			MX: []string{"mail.icloud.com"}, Hosts: []string{"mail.me.com"},
 			IMAP: imaps("imap.mail.me.com"), SMTP: submission("smtp.mail.me.com"),
-			AppPassword: true, AppPasswordURL: "https://account.apple.com/account/manage",
+			AppPassword: true, AppHelpURL: "https://account.apple.com/account/manage",
 		},
 		{
 			ID: "fastmail", Name: "Fastmail", Domains: []string{
@@ -78,22 +78,22 @@ func worldwide() []Provider {
 			},
 			MX: []string{"messagingengine.com"}, Hosts: []string{"fastmail.com", "messagingengine.com"},
 			IMAP: imaps("imap.fastmail.com"), SMTP: smtps("smtp.fastmail.com"),
-			AppPassword: true, AppPasswordURL: "https://app.fastmail.com/settings/security/tokens",
+			AppPassword: true, AppHelpURL: "https://app.fastmail.com/settings/security/tokens",
 		},
 		{
 			ID: "zoho", Name: "Zoho Mail", Domains: []string{"zoho.com", "zohomail.com"}, MX: []string{"zoho.com", "zohomail.com"},
 			Hosts: []string{"zoho.com"}, IMAP: imaps("imappro.zoho.com"), SMTP: smtps("smtppro.zoho.com"), SwitchOn: true,
-			SwitchOnURL: "https://www.zoho.com/mail/help/imap-access.html", AppPasswordURL: "https://accounts.zoho.com/home#security/app_password",
+			SwitchOnURL: "https://www.zoho.com/mail/help/imap-access.html", AppHelpURL: "https://accounts.zoho.com/home#security/app_password",
 		},
 		{
 			ID: "zoho_eu", Name: "Zoho Mail", Domains: []string{"zoho.eu", "zohomail.eu"}, MX: []string{"zoho.eu", "zohomail.eu"},
 			Hosts: []string{"zoho.eu"}, IMAP: imaps("imappro.zoho.eu"), SMTP: smtps("smtppro.zoho.eu"), SwitchOn: true,
-			SwitchOnURL: "https://www.zoho.com/mail/help/imap-access.html", AppPasswordURL: "https://accounts.zoho.eu/home#security/app_password",
+			SwitchOnURL: "https://www.zoho.com/mail/help/imap-access.html", AppHelpURL: "https://accounts.zoho.eu/home#security/app_password",
 		},
 		{
 			ID: "zoho_in", Name: "Zoho Mail", Domains: []string{"zoho.in", "zohomail.in"}, MX: []string{"zoho.in", "zohomail.in"},
 			Hosts: []string{"zoho.in"}, IMAP: imaps("imappro.zoho.in"), SMTP: smtps("smtppro.zoho.in"), SwitchOn: true,
-			SwitchOnURL: "https://www.zoho.com/mail/help/imap-access.html", AppPasswordURL: "https://accounts.zoho.in/home#security/app_password",
+			SwitchOnURL: "https://www.zoho.com/mail/help/imap-access.html", AppHelpURL: "https://accounts.zoho.in/home#security/app_password",
 		},
 		{
 			ID: "proton", Name: "Proton Mail", Domains: []string{"proton.me", "protonmail.com", "protonmail.ch", "pm.me"},
