@@ -170,9 +170,7 @@ func TestStopsGracefully(t *testing.T) {
 	v := s.visit(l)
 	f := v.at(t, answers{"imap.email": {"email": email}}, "imap.password")
 	// The host takes the password and says nothing: the Work is under way when the server stops.
-	for _, svc := range []mailhost.Service{mailhost.IMAPS, mailhost.SMTPS} {
-		host.Misbehave(svc, mailhost.Fault{Kind: mailhost.HangAtLogin})
-	}
+	hang(host, mailhost.HangAtLogin)
 	f, err := v.answer(t.Context(), f.Version, "submit", fields{"password": password})
 	if err != nil || f.Step.Kind != "wait" {
 		t.Fatalf("%v %s", err, f.raw)
@@ -181,9 +179,7 @@ func TestStopsGracefully(t *testing.T) {
 	if code != 0 || took > 8*time.Second {
 		t.Errorf("it stops with status %d after %s", code, took)
 	}
-	for _, svc := range []mailhost.Service{mailhost.IMAPS, mailhost.SMTPS} {
-		host.Misbehave(svc, mailhost.Fault{})
-	}
+	hang(host, mailhost.Well)
 	s = s.install.start()
 	began := time.Now()
 	v.patient = true

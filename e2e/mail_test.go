@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"latchkey/internal/connector/imap/mailhost"
 )
@@ -21,11 +22,17 @@ type mailWorld struct {
 // trusts, on ports of their own.
 func newMail(t *testing.T, domains ...string) *mailWorld {
 	t.Helper()
+	return newMailAt(t, 0, domains...)
+}
+
+// newMailAt has the certificates issued at another time, for servers whose clock is wrong.
+func newMailAt(t *testing.T, ahead time.Duration, domains ...string) *mailWorld {
+	t.Helper()
 	w := &mailWorld{hosts: map[string]*mailhost.Host{}}
 	var zone, ports []string
 	var roots []byte
 	for _, d := range domains {
-		h, err := mailhost.Start(mailhost.Config{Names: []string{"mail." + d}})
+		h, err := mailhost.Start(mailhost.Config{Names: []string{"mail." + d}, Now: func() time.Time { return time.Now().Add(ahead) }})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,10 +1,13 @@
 package e2e_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 )
 
@@ -12,6 +15,9 @@ import (
 //
 //nolint:gochecknoglobals // TestMain sets it, before any test runs
 var binary string
+
+// parallel is how many tests run at once.
+const parallel = 6
 
 func TestMain(m *testing.M) {
 	os.Exit(buildAndRun(m))
@@ -28,6 +34,14 @@ func buildAndRun(m *testing.M) int {
 	if err := build(binary); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	}
+	flag.Parse()
+	// Most of these tests wait most of the time.
+	if p := flag.Lookup("test.parallel"); p.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		if err := p.Value.Set(strconv.Itoa(parallel)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	return m.Run()
 }

@@ -36,6 +36,8 @@ type install struct {
 	key, secret string
 	seen        *witness
 	log         *logs
+	// skewed tells that the servers' clock is not ours: signatures may look old, or of the future.
+	skewed bool
 	// bin is what is run, behind wrap if that is set.
 	bin  string
 	wrap []string
