@@ -90,6 +90,7 @@ func mismatch(err error) error {
 	switch e.Code {
 	case errs.CodeTLSFailed, errs.CodeConnectionTimeout, errs.CodeConnectionClosed, errs.CodeNotIMAP, errs.CodeNotSMTP:
 		e.otherWay = true
+	default:
 	}
 	return e
 }
