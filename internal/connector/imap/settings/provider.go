@@ -52,7 +52,7 @@ type Table struct {
 // NewTable builds the table of the providers known here.
 func NewTable() *Table {
 	t := &Table{byDomain: map[string]*Provider{}}
-	for _, list := range [][]Provider{worldwide(), germany(), europe(), elsewhere(), hosters()} {
+	for _, list := range [][]Provider{worldwide(), independent(), germany(), europe(), elsewhere(), hosters()} {
 		for _, p := range list {
 			t.all = append(t.all, &p)
 			for _, d := range p.Domains {

@@ -5,7 +5,7 @@ package settings
 
 const localPart = "%EMAILLOCALPART%"
 
-// worldwide are providers used everywhere.
+// worldwide are the giants.
 func worldwide() []Provider {
 	return []Provider{
 		{
@@ -64,6 +64,12 @@ func worldwide() []Provider {
 			IMAP: imaps("imap.aol.com"), SMTP: smtps("smtp.aol.com"),
 			AppPassword: true, AppHelpURL: "https://login.aol.com/account/security",
 		},
+	}
+}
+
+// independent are providers used everywhere besides the giants.
+func independent() []Provider {
+	return []Provider{
 		{
 			ID: "icloud", Name: "iCloud Mail", Domains: []string{"icloud.com", "me.com", "mac.com"},
 			MX: []string{"mail.icloud.com"}, Hosts: []string{"mail.me.com"},
