@@ -8,7 +8,6 @@ import (
 	"latchkey/internal/connector"
 	"latchkey/internal/connector/connectortest"
 	"latchkey/internal/errs"
-	"latchkey/internal/i18n"
 )
 
 func TestContract(t *testing.T) {
@@ -54,13 +53,6 @@ func TestContract(t *testing.T) {
 			},
 		},
 	})
-}
-
-func TestTexts(t *testing.T) {
-	problems, err := i18n.Lint(newLab(t).conn.Describe().Texts)
-	if err != nil || len(problems) > 0 {
-		t.Error(err, problems)
-	}
 }
 
 // FuzzResume: no answer to any step makes the connector panic, show a password, or forget to answer.
