@@ -183,8 +183,7 @@ func TestStopsGracefully(t *testing.T) {
 	s = s.install.start()
 	began := time.Now()
 	v.patient = true
-	f, err = v.connect(t.Context(), email, password)
-	if err != nil {
+	if _, err = v.connect(t.Context(), email, password); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(began); took > 8*time.Second {

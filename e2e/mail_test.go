@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,13 +71,4 @@ func (w *mailWorld) user(in *install, email string) (address, password string) {
 	password = in.seen.password("")
 	w.hosts[domain].SetPassword(email, password)
 	return email, password
-}
-
-// without returns the environment with some variables unset.
-func without(env map[string]string, names ...string) map[string]string {
-	out := maps.Clone(env)
-	for _, n := range names {
-		out[n] = ""
-	}
-	return out
 }

@@ -5,14 +5,17 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"testing"
 )
 
 // witness looks, at the end of a test, for secrets in all that an installation has left behind:
@@ -71,28 +74,38 @@ func (w *witness) shapes() [][]byte {
 	return out
 }
 
-// look searches everything.
+// look reports what search finds.
 func (w *witness) look() {
 	w.in.t.Helper()
+	for _, found := range w.search() {
+		w.in.t.Error(found)
+	}
+}
+
+// search looks everywhere.
+func (w *witness) search() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	var out []string
+	found := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	places := map[string][]byte{"log": []byte(w.in.log.String()), "answers": w.said.Bytes()}
 	if err := w.database(places); err != nil {
-		w.in.t.Errorf("the database cannot be searched: %v", err)
+		found("the database cannot be searched: %v", err)
 	}
 	for place, content := range places {
 		for _, shape := range w.shapes() {
 			if i := bytes.Index(content, shape); i >= 0 {
-				w.in.t.Errorf("a password that was typed is in %s: %q", place, around(content, i))
+				found("a password that was typed is in %s: %q", place, around(content, i))
 			}
 		}
 		if place == "answers" {
 			continue
 		}
 		if i := findToken(content, w.tokens); i >= 0 {
-			w.in.t.Errorf("a token is in %s: %q", place, around(content, i))
+			found("a token is in %s: %q", place, around(content, i))
 		}
 	}
+	return out
 }
 
 func around(b []byte, i int) []byte { return b[max(0, i-120):min(len(b), i+120)] }
@@ -171,4 +184,44 @@ func (l listening) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	return res, nil
+}
+
+// TestWitnessSees plants what must not be there, in the forms in which it could be, and expects the
+// witness to find each.
+func TestWitnessSees(t *testing.T) {
+	t.Parallel()
+	for _, user := range []string{"", "u", "us"} {
+		in := newInstall(t)
+		auth := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + in.seen.password("")))
+		in.seen.token("a-token-of-somebody-0123456789")
+		plant := map[string]func(){
+			"log":     func() { _, _ = in.log.Write([]byte("level=DEBUG sent=" + auth)) },
+			"answers": func() { in.seen.hear(http.Header{"X": {url.QueryEscape(in.seen.password(""))}}, nil) },
+			"latchkey.db-wal": func() {
+				if err := os.WriteFile(filepath.Join(in.dir, "latchkey.db-wal"), []byte("xx"+in.seen.password("")), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"latchkey.db": func() {
+				if err := os.WriteFile(filepath.Join(in.dir, "latchkey.db"), []byte("/c/a-token-of-somebody-0123456789?"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			},
+		}
+		if err := os.MkdirAll(in.dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if found := in.seen.search(); len(found) != 0 {
+			t.Errorf("there is nothing yet: %q", found)
+		}
+		for _, p := range plant {
+			p()
+		}
+		found := strings.Join(in.seen.search(), "\n")
+		for place := range plant {
+			if !strings.Contains(found, " in "+place+": ") {
+				t.Errorf("not found in %s: %s", place, found)
+			}
+		}
+	}
 }

@@ -76,7 +76,7 @@ func start(t testing.TB, name string) (*Host, error) {
 	if err := h.writeFiles(issuer, as, name); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(bin, "-F", "-c", filepath.Join(dir, "dovecot.conf")) //nolint:noctx // ends below
+	cmd := exec.Command(bin, "-F", "-c", filepath.Join(dir, "dovecot.conf")) //nolint:noctx,gosec // ends below; found above
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true, Credential: as.credential}
 	out := &bytes.Buffer{}
 	cmd.Stdout, cmd.Stderr = out, out
@@ -193,7 +193,7 @@ func (h *Host) dial(port int) (net.Conn, error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(h.CAPEM)
 	d := tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: "localhost", MinVersion: tls.VersionTLS12}}
-	return d.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) //nolint:noctx // loopback
+	return d.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 }
 
 // Log is what Dovecot wrote.
@@ -249,7 +249,7 @@ func unprivileged() (runAs, error) {
 		return as, err
 	}
 	if os.Getuid() == 0 {
-		as.credential = &syscall.Credential{Uid: uint32(as.uid), Gid: uint32(as.gid)}
+		as.credential = &syscall.Credential{Uid: uint32(as.uid), Gid: uint32(as.gid)} //nolint:gosec // ids of this machine
 	}
 	return as, nil
 }
@@ -351,9 +351,12 @@ func (h *Host) writeFiles(issuer *mailhost.Host, as runAs, name string) error {
 	if as.credential == nil {
 		return nil
 	}
-	return filepath.WalkDir(h.dir, func(path string, _ os.DirEntry, err error) error {
-		return errors.Join(err, os.Chown(path, as.uid, as.gid))
-	})
+	for _, file := range []string{"", "dovecot.conf", "users", "cert.pem", "key.pem"} {
+		if err := os.Chown(filepath.Join(h.dir, file), as.uid, as.gid); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func freePorts(n int) ([]int, error) {
@@ -363,7 +366,7 @@ func freePorts(n int) ([]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer ln.Close() //nolint:errcheck // nothing was sent; open until all are found
+		defer ln.Close() // open until all are found
 		_, port, err := net.SplitHostPort(ln.Addr().String())
 		if err != nil {
 			return nil, err
