@@ -12,13 +12,13 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"latchkey/e2e/browser"
-	"latchkey/e2e/dovecot"
+	"latchkey/internal/connector/imap/dovecottest"
 )
 
 // house is an installation beside a real mail host.
 type house struct {
 	*server
-	host    *dovecot.Host
+	host    *dovecottest.Server
 	backend *receiver
 }
 
@@ -29,19 +29,21 @@ const (
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := dovecot.Start(t, houseServer)
+	h := dovecottest.Start(t, dovecottest.Config{Names: []string{houseServer}})
 	zone := []string{
 		houseServer + ". 60 IN A 127.0.0.1", houseDomain + ". 60 IN MX 10 " + houseServer + ".",
-		fmt.Sprintf("_imaps._tcp.%s. 60 IN SRV 0 1 %d %s.", houseDomain, h.IMAPS, houseServer),
-		fmt.Sprintf("_submissions._tcp.%s. 60 IN SRV 0 1 %d %s.", houseDomain, h.Submissions, houseServer),
+		fmt.Sprintf("_imaps._tcp.%s. 60 IN SRV 0 1 %s %s.", houseDomain, port(h.IMAPS), houseServer),
+		fmt.Sprintf("_submissions._tcp.%s. 60 IN SRV 0 1 %s %s.", houseDomain, port(h.Submissions), houseServer),
 	}
 	var ports []string
-	for _, p := range []int{h.IMAPS, h.IMAP, h.Submissions, h.Submission} {
-		ports = append(ports, fmt.Sprint(p))
+	for _, addr := range []string{h.IMAPS, h.IMAP, h.Submissions, h.Submission} {
+		ports = append(ports, port(addr))
 	}
 	s := run(t, mailEnv(t, zone, ports, h.CAPEM))
 	return &house{s, h, s.receive()}
 }
+
+func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
 
 // user makes a mailbox with a password that is not ASCII.
 func (h *house) user(t *testing.T, name string) (email, password string) {
@@ -64,7 +66,7 @@ func (h *house) told(t *testing.T, l link, email string) string {
 	acc := h.api.must(t, http.StatusOK, http.MethodGet, "/v1/accounts/"+n.AccountID, nil)
 	for path, want := range map[string]string{
 		"identity": email, "status": "OK", "type": "IMAP", "identity_proof": "typed", "connection_params.mail.imap_host": houseServer,
-		"connection_params.mail.imap_port": fmt.Sprint(h.host.IMAPS), "connection_params.mail.smtp_port": fmt.Sprint(h.host.Submissions),
+		"connection_params.mail.imap_port": port(h.host.IMAPS), "connection_params.mail.smtp_port": port(h.host.Submissions),
 		"connection_params.mail.imap_encryption": "tls", "sources.0.status": "OK", "sources.1.status": "OK",
 	} {
 		if got := acc.text(path); got != want {
@@ -129,8 +131,8 @@ func (h *house) viaSTARTTLS(t *testing.T) {
 	v := h.visit(h.api.link(t))
 	f := v.at(t, answers{"imap.email": {"email": email}}, "imap.password")
 	f = v.submit(t, f, fields{
-		"password": password, "imap_host": houseServer, "imap_port": h.host.IMAP, "imap_encryption": "starttls",
-		"smtp_host": houseServer, "smtp_port": h.host.Submission, "smtp_encryption": "starttls",
+		"password": password, "imap_host": houseServer, "imap_port": port(h.host.IMAP), "imap_encryption": "starttls",
+		"smtp_host": houseServer, "smtp_port": port(h.host.Submission), "smtp_encryption": "starttls",
 	})
 	if !completed(f) {
 		t.Fatalf("%s\n%s", f.raw, h.host.Log())
@@ -212,6 +214,9 @@ func (h *house) viaBrowser(t *testing.T, name string, scripts bool) {
 	}
 	// Whoever comes back finds how it ended, and the way on.
 	tab.Do(chromedp.Navigate(l.url), chromedp.WaitVisible(chromedp.CSS("a.btn")))
+	if text := browser.Eval[string](tab, `document.body.innerText`); !strings.Contains(text, "Connected") || strings.Contains(text, "will be taken") {
+		t.Errorf("whoever comes back is told %q", text)
+	}
 	see.take(t, "5-done")
 	for _, m := range tab.Console() {
 		if !strings.HasPrefix(m, "debug: ") {

@@ -2,7 +2,6 @@ package dovecottest
 
 import (
 	"bufio"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"maps"
@@ -41,8 +40,9 @@ type Server struct {
 	CAPEM []byte
 	Dir   string
 
-	mu  sync.Mutex
-	log strings.Builder
+	mu      sync.Mutex
+	log     strings.Builder
+	changes int // of passwords
 }
 
 // install is what to do where a part is missing.
@@ -92,7 +92,7 @@ func (s *Server) write(tb testing.TB, cfg Config, relay *net.TCPAddr) {
 	s.CAPEM = ca
 	var passwd strings.Builder
 	for _, u := range slices.Sorted(maps.Keys(cfg.Users)) {
-		fmt.Fprintf(&passwd, "%s:{PLAIN.b64}%s\n", u, base64.StdEncoding.EncodeToString([]byte(cfg.Users[u])))
+		passwd.WriteString(passwdLine(u, cfg.Users[u]))
 	}
 	ports := freePorts(tb, 4)
 	s.IMAPS, s.IMAP, s.Submissions, s.Submission = at(ports[0]), at(ports[1]), at(ports[2]), at(ports[3])
