@@ -89,8 +89,11 @@ func (z *Wizard) getPage(w http.ResponseWriter, r *http.Request, token string) {
 		z.fail(w, r, err)
 		return
 	}
-	if p.Go != "" && !z.sendOnce(w, r, v) {
+	switch {
+	case p.Go != "" && !z.sendOnce(w, r, v):
 		p.Go = ""
+	case p.Soon != nil:
+		p.Fine = append(p.Fine, p.Soon)
 	}
 	z.write(w, r, http.StatusOK, p)
 }

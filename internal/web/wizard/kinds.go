@@ -169,7 +169,7 @@ func (z *Wizard) doneOf(p *page, s speaker, v hosted.View) {
 		p.Go = to
 	case len(warned) == 0:
 		p.Go, p.GoAfter = to, goodbye
-		p.Fine = append(p.Fine, s.parts("flow.done.soon"))
+		p.Soon = s.parts("flow.done.soon")
 	}
 }
 

@@ -56,6 +56,8 @@ type page struct {
 	// Go is where the browser is sent by itself: at once, or after GoAfter milliseconds.
 	Go      string
 	GoAfter int
+	// Soon says so; it is shown only where the browser is really sent.
+	Soon []i18n.Part
 	// Away is a link to another site as the main button.
 	Away *away
 	Main *button
