@@ -70,7 +70,7 @@ func NewDeliveryID(now time.Time) DeliveryID { return DeliveryID(newID(prefixDel
 // the other in a transaction sort as they were made, then 64 random bits.
 func newID(prefix string, now time.Time) string {
 	var b [16]byte
-	within := uint64(now.Nanosecond()%int(time.Millisecond)) << 16 / uint64(time.Millisecond)
+	within := uint64(now.Nanosecond()%int(time.Millisecond)) << 16 / uint64(time.Millisecond) //nolint:gosec // 0 to 999,999
 	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16|within)
 	// crypto/rand.Read never fails: it ends the program where the system has no randomness.
 	_, _ = rand.Read(b[8:])

@@ -40,7 +40,7 @@ func (d demoCmd) Run(c *console, cfg *config.Config) error {
 		if dir, err = os.MkdirTemp("", "latchkey-demo-"); err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir) //nolint:errcheck // a folder of samples
+		defer os.RemoveAll(dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -50,7 +50,7 @@ func (d demoCmd) Run(c *console, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	defer mail.Close() //nolint:errcheck // it ends with the process
+	defer mail.Close()
 	defer names.Close()
 	return d.run(c, &demoCfg)
 }
@@ -88,12 +88,12 @@ func (d demoCmd) run(c *console, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	defer in.close() //nolint:errcheck // a sample
+	defer in.close()
 	app, err := d.sampleApplication(c, in)
 	if err != nil {
 		return err
 	}
-	defer app.Close() //nolint:errcheck // it ends with the process
+	defer app.Close()
 	ctx, stop := context.WithCancel(c.ctx)
 	defer stop()
 	var journey error
@@ -187,7 +187,7 @@ func freePort() string {
 	if err != nil {
 		return "8080"
 	}
-	defer ln.Close() //nolint:errcheck // nothing was sent
+	defer ln.Close()
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	return port
 }

@@ -114,12 +114,12 @@ func (in *installation) checkReach() finding {
 		addr = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 	}
 	d := net.Dialer{Timeout: 3 * time.Second}
-	conn, err := d.Dial("tcp", addr) //nolint:noctx // bounded by the dialer
+	conn, err := d.Dial("tcp", addr)
 	if err != nil {
 		f.note = "nothing answers at " + addr + " (that is in order while the server does not run)"
 		return f
 	}
-	defer conn.Close() //nolint:errcheck // nothing was sent
+	defer conn.Close()
 	if u.Scheme == "https" {
 		t := tls.Client(conn, in.egress.TLSConfig(u.Hostname()))
 		_ = conn.SetDeadline(in.now().Add(3 * time.Second))

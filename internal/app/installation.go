@@ -153,7 +153,7 @@ func owner() string {
 	if err != nil {
 		host = "unknown"
 	}
-	return fmt.Sprintf("%s/%d/%d", host, os.Getpid(), time.Now().UnixNano()) //nolint:forbidigo // a name, not a time
+	return fmt.Sprintf("%s/%d/%d", host, os.Getpid(), time.Now().UnixNano())
 }
 
 // close ends everything that was opened, the store last.

@@ -108,7 +108,7 @@ func (e *Engine) runDirect(ctx context.Context, p latchkey.Provider, turn connec
 		cancel()
 		switch {
 		case err != nil && timeout:
-			return connector.Turn{Failure: &connector.Failure{Code: errs.CodeTimedOut, Retryable: true}}, nil
+			return connector.Turn{Failure: &connector.Failure{Code: errs.CodeTimedOut, Retryable: true}}, nil //nolint:nilerr // that is what it means
 		case err != nil:
 			return turn, err
 		}

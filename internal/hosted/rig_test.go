@@ -3,7 +3,6 @@ package hosted_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -140,7 +139,7 @@ func newRig(t *testing.T, o options) *rig {
 		o.wait = 3 * time.Second
 	}
 	r := &rig{t: t, clock: &clock{}}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	r.store = openStore(t, o, r.clock.now, log)
 	r.phone = o.phone
 	if r.phone == nil {

@@ -118,7 +118,7 @@ func TestClientSpeaksHTTP2WithExtraRoots(t *testing.T) {
 	wantCode(t, "another name", safehttp.Explain(dial(with, s, "other.example")), errs.CodeCertificateInvalid)
 	wantCode(t, "no root", safehttp.Explain(dial(without, s, "example.com")), errs.CodeCertificateInvalid)
 	old := httptest.NewUnstartedServer(nil)
-	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11} //nolint:gosec // that is what must not be spoken
+	old.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
 	old.Config.ErrorLog = quiet
 	old.StartTLS()
 	defer old.Close()

@@ -86,7 +86,7 @@ func WriteBody(w http.ResponseWriter, r *http.Request, status int, body []byte) 
 // StatusOf is the HTTP status of an error: its kind's, but for a few codes that HTTP has a status
 // of their own for.
 func StatusOf(e *errs.Error) int {
-	switch e.Code { //nolint:exhaustive // the other codes have the status of their kind
+	switch e.Code {
 	case errs.CodeBodyTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case errs.CodeUnsupportedMedia:
@@ -150,7 +150,7 @@ func typeName(path string, c errs.Code) string {
 	if !strings.HasPrefix(path, LenientPrefix+"/") {
 		return string(c)
 	}
-	switch c { //nolint:exhaustive // the other codes have one name in both dialects
+	switch c {
 	case errs.CodeNotFound:
 		return "resource_not_found"
 	case errs.CodeInternal:

@@ -274,7 +274,7 @@ func (s *state) partialStep() connector.Step {
 func (s *state) failureIssue(p login.Protocol, d *side, e *login.Error, ownPassword bool) connector.FieldIssue {
 	issue := connector.FieldIssue{Code: e.Code, Args: failureArgs(s, p, d)}
 	pre := string(p) + "_"
-	switch e.Code { //nolint:exhaustive // what is not listed concerns the step as a whole
+	switch e.Code {
 	case errs.CodeWrongPassword, errs.CodeAppPassword:
 		issue.Field = "password"
 		if ownPassword {

@@ -159,7 +159,7 @@ func (c *Connector) doLive(ctx context.Context, s state, r connector.Reporter) (
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	defer conn.Close() //nolint:errcheck // the socket's end is not news
+	defer conn.Close()
 	if _, err := fmt.Fprintf(conn, "HELLO %s\n", s.scenario()); err != nil {
 		return lostPhone(err), ctx.Err()
 	}

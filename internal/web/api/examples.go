@@ -9,7 +9,7 @@ type members = map[string]any
 const (
 	exampleLinkID    = "lnk_01jdz3v8k4q2m7x9c5b6n8p0rs"
 	exampleAccountID = "acc_01jdz3w6t9e2h4k7m8n5p3q1vx"
-	exampleToken     = "h3Jr0m8wY2kTqz5XvN1cBfLs7DgPaEo9RiUu4HtMnWy" //nolint:gosec // opens nothing: it is for the documentation
+	exampleToken     = "h3Jr0m8wY2kTqz5XvN1cBfLs7DgPaEo9RiUu4HtMnWy"
 	exampleDate      = "2030-01-31T12:00:00.701Z"
 	exampleBase      = "https://connect.acme.io"
 )

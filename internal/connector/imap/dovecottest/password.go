@@ -51,7 +51,7 @@ func (s *Server) rewrite(user, password string) error {
 	}
 	b.WriteString(passwdLine(user, password))
 	next := file + ".next"
-	if err := os.WriteFile(next, []byte(b.String()), 0o644); err != nil { //nolint:gosec // samples, read by another user
+	if err := os.WriteFile(next, []byte(b.String()), 0o644); err != nil {
 		return err
 	}
 	// Dovecot goes by whole seconds to see whether the file is another.

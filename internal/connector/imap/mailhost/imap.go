@@ -51,7 +51,7 @@ type imapSession struct {
 }
 
 func (s *imapSession) Login(user, password string) error {
-	switch f := s.host.fault(s.service); f.Kind { //nolint:exhaustive // the others come before
+	switch f := s.host.fault(s.service); f.Kind {
 	case HangAtLogin:
 		<-s.host.closed
 		return net.ErrClosed
