@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"latchkey"
 	"latchkey/internal/applications"
 	"latchkey/internal/config"
 	"latchkey/internal/connector"
@@ -21,6 +22,7 @@ import (
 	"latchkey/internal/store/sqlstore"
 	"latchkey/internal/web"
 	"latchkey/internal/web/api"
+	"latchkey/internal/web/ui"
 	"latchkey/internal/web/wizard"
 )
 
@@ -199,6 +201,17 @@ func (in *installation) background(ctx context.Context) {
 	}
 }
 
+// shownName is what end users read as the application's name. "default" is nobody's name.
+func (in *installation) shownName(app latchkey.Application, base *url.URL) string {
+	switch {
+	case app.Name != applications.DefaultName:
+		return app.Name
+	case in.cfg.AppName != "":
+		return in.cfg.AppName
+	}
+	return base.Hostname()
+}
+
 // handler puts the pages and the API behind the edge.
 func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	base, err := url.Parse(in.cfg.BaseURL)
@@ -215,6 +228,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	}
 	pages, err := wizard.New(wizard.Config{
 		Engine: in.engine, Connectors: descriptors, BaseURL: in.cfg.BaseURL, Now: in.now, Log: in.log,
+		Theme: func(app latchkey.Application) ui.Theme { return ui.Theme{AppName: in.shownName(app, base)} },
 	})
 	if err != nil {
 		return nil, err
