@@ -77,6 +77,13 @@ func newID(prefix string, now time.Time) string {
 	return prefix + idEncoding.EncodeToString(b[:])
 }
 
+// IsFlowID tells whether s, which anybody may have made up, can be the id of a flow.
+func IsFlowID(s string) bool {
+	rest, ok := strings.CutPrefix(s, prefixFlow)
+	raw, err := idEncoding.DecodeString(rest)
+	return ok && err == nil && len(raw) == 16
+}
+
 // HasPrefixOfID tells whether s has the shape of an id of ours. An application's own name for an
 // account must not: it would be ambiguous wherever either may stand.
 func HasPrefixOfID(s string) bool {

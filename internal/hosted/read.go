@@ -115,8 +115,23 @@ func (e *Engine) expire(ctx context.Context, tx store.Tx, link latchkey.Link) (l
 	return link, e.cfg.Herald.Notify(ctx, tx, Notice{Kind: NoticeExpired, Link: link, EventID: ev.ID, Code: errs.CodeLinkExpired})
 }
 
+// endTries bounds how often a flow may move on while it is being ended.
+const endTries = 10
+
 // endFlow ends a flow from outside: whoever holds its Work loses it, and what was typed is erased.
+// Its link is locked, but answers and Works move a flow without that lock: one that has just done so
+// is ended as it is now.
 func (e *Engine) endFlow(ctx context.Context, tx store.Tx, id latchkey.FlowID, st latchkey.FlowStatus, show connector.Step) error {
+	var err error
+	for range endTries {
+		if err = e.tryEndFlow(ctx, tx, id, st, show); !errors.Is(err, store.ErrStale) {
+			return err
+		}
+	}
+	return err
+}
+
+func (e *Engine) tryEndFlow(ctx context.Context, tx store.Tx, id latchkey.FlowID, st latchkey.FlowStatus, show connector.Step) error {
 	f, err := tx.Flows().Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil

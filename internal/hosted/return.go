@@ -37,7 +37,7 @@ func errBadState() error {
 // over callback changes nothing.
 func (e *Engine) Return(ctx context.Context, state string, values map[string]string, cookies func(name string) string) (Returned, error) {
 	id, secret, ok := strings.Cut(state, ".")
-	if !ok {
+	if !ok || !latchkey.IsFlowID(id) {
 		return Returned{}, errBadState()
 	}
 	flow, err := e.cfg.Store.Flows().Get(ctx, latchkey.FlowID(id))

@@ -122,6 +122,8 @@ type options struct {
 	phoneOf mock.PhoneConfig
 	idle    bool // do not run the runner
 	live    bool // not a test application
+	// wrap puts something between the engine and the store.
+	wrap func(store.Store) store.Store
 }
 
 func newRig(t *testing.T, o options) *rig {
@@ -166,8 +168,12 @@ func newRig(t *testing.T, o options) *rig {
 			r.works = append(r.works, name)
 		},
 	})
+	var between store.Store = r.store
+	if o.wrap != nil {
+		between = o.wrap(r.store)
+	}
 	r.engine = hosted.New(hosted.Config{
-		Store: r.store, Connectors: map[latchkey.Provider]connector.Connector{latchkey.Mock: conn, latchkey.IMAP: renamed{conn}},
+		Store: between, Connectors: map[latchkey.Provider]connector.Connector{latchkey.Mock: conn, latchkey.IMAP: renamed{conn}},
 		Herald: r.heard, Revocations: r, Owner: o.owner, CallbackURL: "http://127.0.0.1/oauth/callback",
 		Now: r.clock.now, Log: log, Lease: o.lease, Wait: o.wait, Edge: o.edge,
 	})

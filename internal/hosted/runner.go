@@ -3,6 +3,9 @@ package hosted
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"latchkey"
@@ -17,6 +20,10 @@ const (
 	flushEvery = 2 * time.Second        // how often views of links are added up
 	sweepEvery = time.Minute            // how often dead flows are ended and old ones removed
 	sweepBatch = 500
+	// sweepRounds bounds one sweep; what is left waits for the next.
+	sweepRounds = 200
+	// flushBatch is how many links' views are written at once: others wait that long for one of them.
+	flushBatch = 50
 	// keepFinished is how long the browser of a finished flow is still shown how it ended.
 	keepFinished = 24 * time.Hour
 	// farAhead is further than any lease or pause between polls reaches: a Work that is due then
@@ -30,16 +37,30 @@ const (
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.flushOpened(context.WithoutCancel(ctx))
 	defer e.running.close()
-	look, flush, sweep := time.NewTicker(idleLook), time.NewTicker(flushEvery), time.NewTicker(sweepEvery)
+	// Beside it, so that many views or old rows do not keep a Work waiting.
+	var upkeep sync.WaitGroup
+	upkeep.Go(func() { e.upkeep(ctx) })
+	defer upkeep.Wait()
+	look := time.NewTicker(idleLook)
 	defer look.Stop()
-	defer flush.Stop()
-	defer sweep.Stop()
 	for {
 		e.pickUp(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-look.C:
+		}
+	}
+}
+
+func (e *Engine) upkeep(ctx context.Context) {
+	flush, sweep := time.NewTicker(flushEvery), time.NewTicker(sweepEvery)
+	defer flush.Stop()
+	defer sweep.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
 		case <-flush.C:
 			e.flushOpened(ctx)
 		case <-sweep.C:
@@ -140,9 +161,21 @@ func (e *Engine) hand(t *transit) {
 }
 
 func (e *Engine) flushOpened(ctx context.Context) {
-	for id, n := range e.opened.drain() {
-		if err := e.cfg.Store.Links().AddOpened(ctx, id, n); err != nil && ctx.Err() == nil {
-			e.cfg.Log.WarnContext(ctx, "views not counted", logFlow(latchkey.Flow{LinkID: id}, err)...)
+	counts := e.opened.drain()
+	// In one order, so that two replicas do not lock each other out.
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(counts)), flushBatch) {
+		err := e.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+			for _, id := range ids {
+				if err := tx.Links().AddOpened(ctx, id, counts[id]); err != nil && !errors.Is(err, store.ErrNotFound) {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			if ctx.Err() == nil {
+				e.cfg.Log.WarnContext(ctx, "views not counted", logFlow(latchkey.Flow{LinkID: ids[0]}, err)...)
+			}
 			return
 		}
 	}
@@ -157,14 +190,17 @@ func (e *Engine) sweep(ctx context.Context) {
 			e.cfg.Log.ErrorContext(ctx, "stranded work not taken up", logFlow(latchkey.Flow{ID: id}, err)...)
 		}
 	}
-	if err == nil {
-		_, err = e.cfg.Store.Flows().Expire(ctx, now, sweepBatch)
-	}
-	if err == nil {
-		_, err = e.cfg.Store.Flows().DeleteFinished(ctx, now.Add(-keepFinished), sweepBatch)
-	}
-	if err == nil {
-		_, err = e.cfg.Store.Tries().DeleteExpired(ctx, now, sweepBatch)
+	for _, remove := range []func() (int, error){
+		func() (int, error) { return e.cfg.Store.Flows().Expire(ctx, now, sweepBatch) },
+		func() (int, error) {
+			return e.cfg.Store.Flows().DeleteFinished(ctx, now.Add(-keepFinished), sweepBatch)
+		},
+		func() (int, error) { return e.cfg.Store.Tries().DeleteExpired(ctx, now, sweepBatch) },
+	} {
+		n := sweepBatch
+		for round := 0; err == nil && n == sweepBatch && round < sweepRounds; round++ {
+			n, err = remove()
+		}
 	}
 	if err != nil && ctx.Err() == nil {
 		e.cfg.Log.ErrorContext(ctx, "old flows not removed", logFlow(latchkey.Flow{}, err)...)

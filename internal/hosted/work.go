@@ -245,8 +245,30 @@ func (e *Engine) commit(f latchkey.Flow, turn connector.Turn) {
 	default:
 		// The lease runs out and the next runner does what the Work's Interrupt says.
 		e.cfg.Log.ErrorContext(ctx, "result of work not written down", logFlow(f, err)...)
-		e.dropGrant(ctx, f, turn)
+		if turn.Grant != nil {
+			e.dropUnlessKept(f, turn)
+		}
 	}
+}
+
+// dropUnlessKept withdraws a Grant whose commit failed, but only where it is certain that it did: a
+// database that goes away at COMMIT may have committed, and then an account lives by the Grant.
+func (e *Engine) dropUnlessKept(f latchkey.Flow, turn connector.Turn) {
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	// Renew waits for a commit that is still going on. It succeeds where the flow has not moved.
+	err := e.cfg.Store.Flows().Renew(ctx, f.ID, f.Fence, e.cfg.Now().Add(e.cfg.Lease))
+	if errors.Is(err, store.ErrStale) {
+		var now latchkey.Flow
+		if now, err = e.cfg.Store.Flows().Get(ctx, f.ID); err == nil && now.Status == latchkey.FlowCompleted {
+			return
+		}
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		e.cfg.Log.ErrorContext(ctx, "grant left alone: it is not known whether it was kept", logFlow(f, err)...)
+		return
+	}
+	e.dropGrant(ctx, f, turn)
 }
 
 // reopen reads a flow whose Work this process holds under the fence.
