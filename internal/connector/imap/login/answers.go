@@ -74,10 +74,16 @@ func byText(text string) errs.Code {
 	return ""
 }
 
+// said keeps a server's words both ways: cleaned, and as they came for as long as it is not known
+// which secrets have to be taken out of them. What cleaning cuts or joins could hide a part of one.
+func said(code errs.Code, text string) *Error {
+	return &Error{Code: code, Text: clean(text), raw: text}
+}
+
 // imapRefusal translates the answer to AUTHENTICATE or LOGIN: NO or BAD, a response code
 // (RFC 5530 §3), and words.
 func imapRefusal(bad bool, code, text string) *Error {
-	e := &Error{Code: byText(text), Text: clean(text)}
+	e := said(byText(text), text)
 	if e.Code != "" {
 		return e
 	}
@@ -103,7 +109,7 @@ func imapRefusal(bad bool, code, text string) *Error {
 
 // imapGreetingError translates a BYE instead of a greeting.
 func imapGreetingError(text string) *Error {
-	e := &Error{Code: byText(text), Text: clean(text)}
+	e := said(byText(text), text)
 	if e.Code == "" {
 		e.Code = errs.CodeUnavailable
 	}
@@ -113,7 +119,7 @@ func imapGreetingError(text string) *Error {
 // smtpGreetingError translates an answer that is not 220: 421 is "not now", 554 "not you"
 // (RFC 5321 §3.1).
 func smtpGreetingError(code int, text string) *Error {
-	e := &Error{Code: byText(text), Text: clean(text)}
+	e := said(byText(text), text)
 	if e.Code != "" {
 		return e
 	}
@@ -126,7 +132,7 @@ func smtpGreetingError(code int, text string) *Error {
 
 // smtpRefusal translates the answer to AUTH (RFC 4954 §6 and §4).
 func smtpRefusal(code int, text string) *Error {
-	e := &Error{Code: byText(text), Text: clean(text)}
+	e := said(byText(text), text)
 	switch {
 	case e.Code != "":
 	case code == 535 || code == 432:
@@ -149,6 +155,14 @@ func smtpRefusal(code int, text string) *Error {
 	return e
 }
 
+// without takes a login out of the server's words.
+func (e *Error) without(user, password string) *Error {
+	if e.raw != "" {
+		e.Text, e.raw = clean(e.raw, secretForms(user, password)...), ""
+	}
+	return e
+}
+
 // secretForms lists the ways in which a server could say back what it was sent.
 func secretForms(user, password string) []string {
 	enc := base64.StdEncoding
@@ -156,5 +170,8 @@ func secretForms(user, password string) []string {
 		enc.EncodeToString([]byte("\x00" + user + "\x00" + password)),
 		enc.EncodeToString([]byte(password)),
 		password,
+		// As quoted strings have it (RFC 9051 §4.3), and as a server could tidy it up.
+		strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(password),
+		strings.Join(strings.Fields(password), " "),
 	}
 }

@@ -117,9 +117,7 @@ func (c *Client) verifyOnce(ctx context.Context, p Protocol, s Server, user, pas
 		return loginIMAP(conn, user, password)
 	})
 	if err != nil {
-		le := asError(err)
-		le.Text = clean(le.Text, secretForms(user, password)...)
-		return le
+		return asError(err).without(user, password)
 	}
 	return nil
 }

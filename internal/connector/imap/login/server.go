@@ -75,6 +75,8 @@ type Error struct {
 	// Text is what the server said: one cleaned line without secrets. For the operator, and for a
 	// reader who unfolds it; often empty.
 	Text string
+	// raw is what Text was made of. It may hold what we sent, and goes no further than this package.
+	raw string
 	// Cause is for the log. It never holds what the server said.
 	Cause error
 	// otherWay says that the other kind of encryption could work on this port.
