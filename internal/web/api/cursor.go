@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"latchkey/internal/errs"
 	"latchkey/internal/store"
@@ -35,6 +36,10 @@ func (q *query) param(name string) string {
 		return ""
 	}
 	if len(v) == 0 {
+		return ""
+	}
+	if !utf8.ValidString(v[0]) || strings.Contains(v[0], "\x00") { // PostgreSQL's text holds neither
+		q.fail(name, errs.CodeInvalidValue, "This parameter is not text.")
 		return ""
 	}
 	return v[0]
