@@ -175,3 +175,44 @@ func TestMadeUpStates(t *testing.T) {
 		}
 	}
 }
+
+// deaf asks, and never reads an answer.
+type deaf struct{}
+
+func (deaf) Describe() connector.Descriptor { return connector.Descriptor{Provider: latchkey.IMAP} }
+
+func (deaf) Begin(connector.Start) (connector.Turn, error) {
+	return connector.Turn{Work: &connector.Work{
+		Name: "deaf", Live: true, Interrupt: connector.Restart, LiveActions: []connector.Action{connector.ActSubmit},
+		Show: connector.Step{
+			Kind: connector.KindForm, ID: "deaf.form", Actions: []connector.Action{connector.ActSubmit},
+			Fields: []connector.Field{{Name: "said", Type: connector.FieldText}},
+		},
+	}}, nil
+}
+
+func (deaf) Resume([]byte, connector.Input) (connector.Turn, error) {
+	return connector.Turn{Failure: &connector.Failure{Code: errs.CodeCanceled}}, nil
+}
+
+func (deaf) Do(ctx context.Context, _ connector.Work, _ connector.Reporter) (connector.Turn, error) {
+	<-ctx.Done()
+	return connector.Turn{}, ctx.Err()
+}
+
+func TestUnreadAnswersAreBounded(t *testing.T) {
+	r := newRig(t, options{wait: -1, with: map[latchkey.Provider]connector.Connector{latchkey.IMAP: deaf{}}})
+	b := r.browser(r.link(func(s *hosted.LinkSpec) { s.Terms.Providers = []string{"IMAP"} }).Token)
+	b.view()
+	b.do(connector.ActStart)
+	for range 100 {
+		if _, err := b.try(connector.ActSubmit, "said", "hello"); err != nil {
+			if !errs.Is(err, errs.CodeTooManyTries) {
+				t.Fatal(err)
+			}
+			b.do(connector.ActCancel)
+			return
+		}
+	}
+	t.Error("a hundred answers wait to be read")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"latchkey"
 	"latchkey/internal/connector"
@@ -33,6 +34,10 @@ func (e *Engine) resume(ctx context.Context, s seat, a connector.Action, values 
 	return e.launch(t, err), err
 }
 
+// maxInbox bounds the answers to a Live Work that its holder has not read: they are kept in the
+// flow's row, and a holder may be slow, or no longer there.
+const maxInbox = 16
+
 // answer decides what an answer leads to.
 func (e *Engine) answer(ctx context.Context, tx store.Tx, t *transit, in connector.Input) error {
 	b := &t.body
@@ -49,6 +54,9 @@ func (e *Engine) answer(ctx context.Context, tx store.Tx, t *transit, in connect
 		return e.begin(ctx, tx, t, t.flow.Provider)
 	case b.Work != nil && b.Work.Live && slices.Contains(b.Work.LiveActions, in.Action):
 		// The holder of the Work reads it; the version moves so that a double click is stale.
+		if len(b.Inbox) >= maxInbox {
+			return &errs.Error{Kind: errs.TooMany, Code: errs.CodeTooManyTries, RetryAfter: time.Second, Detail: "Your last answers are still being read. Try again in a moment."}
+		}
 		b.Inbox = append(b.Inbox, in)
 		t.flow.Version++
 		return nil

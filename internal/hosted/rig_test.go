@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -124,6 +125,8 @@ type options struct {
 	live    bool // not a test application
 	// wrap puts something between the engine and the store.
 	wrap func(store.Store) store.Store
+	// with replaces connectors.
+	with map[latchkey.Provider]connector.Connector
 }
 
 func newRig(t *testing.T, o options) *rig {
@@ -172,8 +175,10 @@ func newRig(t *testing.T, o options) *rig {
 	if o.wrap != nil {
 		between = o.wrap(r.store)
 	}
+	connectors := map[latchkey.Provider]connector.Connector{latchkey.Mock: conn, latchkey.IMAP: renamed{conn}}
+	maps.Copy(connectors, o.with)
 	r.engine = hosted.New(hosted.Config{
-		Store: between, Connectors: map[latchkey.Provider]connector.Connector{latchkey.Mock: conn, latchkey.IMAP: renamed{conn}},
+		Store: between, Connectors: connectors,
 		Herald: r.heard, Revocations: r, Owner: o.owner, CallbackURL: "http://127.0.0.1/oauth/callback",
 		Now: r.clock.now, Log: log, Lease: o.lease, Wait: o.wait, Edge: o.edge,
 	})
