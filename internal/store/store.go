@@ -33,7 +33,8 @@ var (
 // Store keeps everything. Calls on it are transactions of their own.
 type Store interface {
 	Tx
-	// InTx runs fn in one transaction: all of it becomes visible, with its jobs, or none.
+	// InTx runs fn in one transaction: all of it becomes visible, with its jobs, or none. Where it was
+	// undone because of others, fn runs again: what it leaves outside the Tx must allow that.
 	InTx(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
 	// Ping tells whether the database answers.
 	Ping(ctx context.Context) error

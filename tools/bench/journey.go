@@ -20,6 +20,8 @@ type journeys struct {
 	cpu         time.Duration // of the server, for one
 	connections float64       // to the mail host, for one
 	requests    float64       // to the server, for one
+	written     int64         // bytes to the disk, by the server, for one
+	writes      int64         // the server's writing system calls, for one
 }
 
 // traveller makes journeys through one server.
@@ -50,6 +52,10 @@ func (t *traveller) run(ctx context.Context, n, atOnce int) (journeys, error) {
 	if err != nil {
 		return journeys{}, err
 	}
+	bytesBefore, callsBefore, err := t.server.written()
+	if err != nil {
+		return journeys{}, err
+	}
 	begin := time.Now()
 	took, err := t.many(ctx, n, atOnce, func() string { return person(int(t.next.Add(1) - 1)) })
 	if err != nil {
@@ -60,8 +66,13 @@ func (t *traveller) run(ctx context.Context, n, atOnce int) (journeys, error) {
 	if err != nil {
 		return journeys{}, err
 	}
+	written, calls, err := t.server.written()
+	if err != nil {
+		return journeys{}, err
+	}
 	slices.Sort(took)
 	return journeys{
+		written: (written - bytesBefore) / int64(n), writes: (calls - callsBefore) / int64(n),
 		perSecond: float64(n) / wall.Seconds(), p50: took[n/2], p99: took[n*99/100], cpu: (after - before) / time.Duration(n),
 		connections: float64(t.stage.mail.Counts().Connections-connections) / float64(n),
 		requests:    float64(t.asked.Load()-asked) / float64(n),
@@ -82,7 +93,7 @@ func (t *traveller) many(ctx context.Context, n, atOnce int, who func() string) 
 				failed[k] = err
 				return
 			}
-			defer c.conn.Close() //nolint:errcheck // everything was read
+			defer c.conn.Close()
 			c.keepCookie = true
 			for {
 				i := int(next.Add(1) - 1)

@@ -208,7 +208,7 @@ func (c *contender) pageLoad(ctx context.Context, st *stage) (load, error) {
 	if err != nil {
 		return l, err
 	}
-	defer conn.conn.Close() //nolint:errcheck // everything was read
+	defer conn.conn.Close()
 	body := bytes.Replace(seedBody(), []byte(`["LINKEDIN","WHATSAPP","GOOGLE"]`), []byte(`["IMAP"]`), 1)
 	ask := request("POST", c.server.addr, "/v1/hosted/accounts/link", body, "X-API-KEY: "+st.apiKey)
 	for range pageLinks {

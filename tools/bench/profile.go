@@ -85,7 +85,7 @@ func profileOne(ctx context.Context, o options, st *stage, name, database string
 	}
 	return under("journeys", func() error {
 		j, err := c.traveller.run(ctx, 3*o.journeys, atOnce)
-		say("%s: %.0f journeys/s, %s CPU and %.1f requests each", name, j.perSecond, j.cpu, j.requests)
+		say("%s: %.0f journeys/s, %s CPU and %.1f requests each, %d KiB written in %d calls", name, j.perSecond, j.cpu, j.requests, j.written>>10, j.writes)
 		return err
 	})
 }
@@ -99,7 +99,7 @@ func fetchProfile(ctx context.Context, url, file string) error {
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close() //nolint:errcheck // it was read
+	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("profiler: %s", res.Status)
 	}

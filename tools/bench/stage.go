@@ -129,7 +129,7 @@ func (s *stage) mailCost(ctx context.Context) (r mailReport, err error) {
 	if err != nil {
 		return r, err
 	}
-	cmd := exec.CommandContext(ctx, self, "role:mail", //nolint:gosec // ourselves
+	cmd := exec.CommandContext(ctx, self, "role:mail",
 		"-imap", strconv.Itoa(s.mail.Port(mailhost.IMAPS)), "-smtp", strconv.Itoa(s.mail.Port(mailhost.SMTPS)),
 		"-ca", s.ca, "-host", mailName(domain(0)), "-user", firstPerson(0), "-password", mailPassword)
 	cmd.Stderr = os.Stderr

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+
+	"latchkey/internal/store"
 )
 
 // Writer is the connection that writes, for tests that look under the store.
@@ -36,3 +38,16 @@ func QueryTexts(t *testing.T) map[string]string {
 	}
 	return texts
 }
+
+// RawTx is the transaction of the database that a store's transaction runs in.
+func RawTx(t testing.TB, of store.Tx) *sql.Tx {
+	t.Helper()
+	x, ok := of.(tx)
+	if !ok {
+		t.Fatalf("%T", of)
+	}
+	return x.open.sqlite
+}
+
+// Waiting is how many callers wait for SQLite's one writer.
+func (s *Store) Waiting() int64 { return s.db.writer.waiting.Load() }

@@ -113,8 +113,10 @@ func (g *group) run() {
 // handle waits for its turn first and collects the group then, so that a group grows while others
 // hold the writer.
 func (g *group) handle(batch []*groupedWrite, first *groupedWrite) []*groupedWrite {
-	g.db.turn <- struct{}{}
-	defer func() { <-g.db.turn }()
+	if err := g.db.writer.take(context.Background()); err != nil {
+		return batch // never: this context has no end
+	}
+	defer g.db.writer.release()
 	batch = append(batch, first)
 	for len(batch) < groupSize {
 		select {
@@ -159,30 +161,25 @@ func (g *group) commit(batch []*groupedWrite) {
 	}
 }
 
-// together runs the writes in one transaction. results holds what each of them says; an error means
-// that nothing was written.
+// together runs the writes in one transaction, or in the one that is open. results holds what each of
+// them says; an error means that nothing was written.
 func (g *group) together(ctx context.Context, batch []*groupedWrite, results []error) error {
-	tx, err := g.db.write.BeginTx(ctx, nil)
+	sh, err := g.db.openShared(ctx)
 	if err != nil {
 		return err
 	}
-	defer g.db.writeStatements.prepareWanted(ctx)
-	q := sqlgen.New(preparedTx{Tx: tx, statements: g.db.writeStatements})
 	for i, w := range batch {
 		if w.many {
-			err = inSavepoint(ctx, tx, q, w.fn)
+			err = inSavepoint(ctx, sh.tx, sh.q, w.fn)
 		} else {
-			err = w.fn(ctx, q)
+			err = w.fn(ctx, sh.q)
 		}
 		if err != nil && !statementFailed(err) {
-			return errors.Join(err, rollback(tx))
+			return g.db.undoShared(err)
 		}
 		results[i] = err
 	}
-	if err := tx.Commit(); err != nil {
-		return errors.Join(err, rollback(tx))
-	}
-	return nil
+	return g.db.commitShared(ctx)
 }
 
 func inSavepoint(ctx context.Context, tx *sql.Tx, q *sqlgen.Queries, fn writeFunc) error {

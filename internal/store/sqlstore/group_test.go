@@ -185,7 +185,10 @@ func TestWritersTakeTurns(t *testing.T) {
 	if writes.Load() == 0 || txs.Load() == 0 || jobs.Load() == 0 {
 		t.Error("somebody got no turn")
 	}
-	if time.Duration(slowest.Load()) > 2*time.Second {
+	// Where each had a few turns only (SQLite is a hundred times slower under the race detector), that
+	// somebody waited for long says nothing.
+	const callers, enough = 32, 10
+	if time.Duration(slowest.Load()) > 2*time.Second && writes.Load()+txs.Load() > callers*enough {
 		t.Error("somebody waited for longer than all the others' work takes")
 	}
 }

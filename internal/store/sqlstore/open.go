@@ -49,8 +49,8 @@ type Database struct {
 	read  *sql.DB
 	// pool is set on PostgreSQL only.
 	pool *pgxpool.Pool
-	// turn is taken by whoever begins a transaction on SQLite's one writer, in the order of asking.
-	turn chan struct{}
+	// writer orders who uses SQLite's one writer.
+	writer writer
 	// writeStatements and readStatements are set on SQLite only.
 	writeStatements, readStatements *statements
 

@@ -28,6 +28,7 @@ func pragmas(write bool) [][2]string {
 		{"foreign_keys", "1"},
 		{"temp_store", "2"},                // in memory: nothing is written beside the database
 		{"cache_size", "-4000"},            // KiB
+		{"wal_autocheckpoint", "4000"},     // pages: hot ones are copied to the database less often
 		{"journal_size_limit", "67108864"}, // a burst does not leave a large WAL behind for ever
 	}
 	if !write {
@@ -57,7 +58,7 @@ func (d *Database) openSQLite(ctx context.Context, path string) error {
 	if d.read, err = openSQLitePool(ctx, path, false, readers); err != nil {
 		return err
 	}
-	d.turn = make(chan struct{}, 1)
+	d.writer.turn = make(chan struct{}, 1)
 	return nil
 }
 

@@ -30,6 +30,7 @@ func NewStore(db *Database, sealer Sealer) (*Store, error) {
 	s.tx = tx{s: s}
 	if db.sqlite() {
 		s.wake = newWakeUp()
+		db.writer.wake = s.wake.jobs
 	}
 	var err error
 	if s.jobs, err = s.newInserter(); err != nil {

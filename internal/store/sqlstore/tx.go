@@ -68,38 +68,6 @@ func (s *Store) runTx(ctx context.Context, fn func(ctx context.Context, t tx) er
 	return s.runPostgres(ctx, marked, fn)
 }
 
-func (s *Store) runSQLite(ctx, marked context.Context, fn func(ctx context.Context, t tx) error) (err error) {
-	select {
-	case s.db.turn <- struct{}{}:
-		defer func() { <-s.db.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	stx, err := s.db.write.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer s.db.writeStatements.prepareWanted(ctx)
-	committed := false
-	defer func() {
-		if !committed { // also when fn panics
-			err = errors.Join(err, rollback(stx))
-		}
-	}()
-	o := &openTx{q: sqlgen.New(preparedTx{Tx: stx, statements: s.db.writeStatements}), sqlite: stx}
-	if err := fn(marked, tx{s: s, open: o}); err != nil {
-		return err
-	}
-	if err := stx.Commit(); err != nil {
-		return err
-	}
-	committed = true
-	if o.jobs {
-		s.wake.jobs()
-	}
-	return nil
-}
-
 // runPostgres begins the transaction on the raw connection, so that River's pgx client and the
 // generated database/sql code share it.
 func (s *Store) runPostgres(ctx, marked context.Context, fn func(ctx context.Context, t tx) error) (err error) {
