@@ -61,10 +61,10 @@ func (c *Config) Check() error {
 		add("LATCHKEY_LISTEN", "must be HOST:PORT, such as 127.0.0.1:8080")
 	}
 	if c.BaseURL == "" {
-		c.BaseURL = "http://" + c.Listen
+		c.BaseURL = "http://" + reachable(c.Listen)
 	}
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
-	if u, err := url.Parse(c.BaseURL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" {
+	if u, err := url.Parse(c.BaseURL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" {
 		add("LATCHKEY_BASE_URL", "must be http(s)://host[:port] and nothing more, such as https://auth.example.com")
 	}
 	if k := c.APIKey.Reveal(); k != "" && len(k) < minKey {
@@ -102,6 +102,19 @@ func (c *Config) Check() error {
 		add("LATCHKEY_TRUSTED_PROXIES", "must list addresses or ranges, such as 10.0.0.0/8")
 	}
 	return errors.Join(bad...)
+}
+
+// reachable is where a browser on this machine finds a listener: one that takes every address has
+// none of its own to be asked for.
+func reachable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen // Check has complained of it
+	}
+	if a, err := netip.ParseAddr(host); host == "" || (err == nil && a.IsUnspecified()) {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // Postgres tells whether the database is PostgreSQL.
