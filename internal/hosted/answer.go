@@ -94,14 +94,21 @@ func stale() error {
 	return errs.New(errs.Conflict, errs.CodeStaleVersion, "The flow has moved on since; here is the step that it is at.")
 }
 
+func linkExpired() error {
+	return errs.New(errs.Gone, errs.CodeLinkExpired, "This link has expired. Ask for a new one where you got it.")
+}
+
 // refusal says why a browser without a running flow cannot answer.
 func refusal(s seat) error {
 	switch s.link.StatusAt(s.now) {
 	case latchkey.LinkCompleted:
 		return errs.New(errs.Conflict, errs.CodeLinkUsed, "This link was already used.")
 	case latchkey.LinkExpired:
-		return errs.New(errs.Gone, errs.CodeLinkExpired, "This link has expired. Ask for a new one where you got it.")
+		return linkExpired()
 	case latchkey.LinkInProgress:
+		if !s.takeable() {
+			return linkExpired()
+		}
 		return errs.New(errs.Conflict, errs.CodeLinkBound, "This link is being used in another browser; take_over continues here.")
 	}
 	return errs.New(errs.Conflict, errs.CodeActionNotOffered, "This link has not been started; start comes first.")
@@ -159,7 +166,7 @@ func (e *Engine) takeOver(ctx context.Context, s seat) (View, error) {
 	if s.live() {
 		return e.render(s), nil
 	}
-	if s.link.StatusAt(s.now) != latchkey.LinkInProgress || !s.now.Before(s.link.ExpiresAt) {
+	if !s.takeable() {
 		return e.render(s), refusal(s)
 	}
 	old := s.link.FlowID

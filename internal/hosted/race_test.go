@@ -216,3 +216,29 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 	}
 	t.Error("a hundred answers wait to be read")
 }
+
+// TestGraceIsForItsOwnBrowser: after the expiry a bound flow may end, and nobody else is offered to
+// take over what they could not.
+func TestGraceIsForItsOwnBrowser(t *testing.T) {
+	r := newRig(t, options{idle: true})
+	l := r.link()
+	b, other := r.browser(l.Token), r.browser(l.Token)
+	b.view()
+	b.do(connector.ActStart)
+	if v := other.view(); v.Step.ID != hosted.StepBound {
+		t.Fatalf("another browser sees %s", v.Step.ID)
+	}
+	r.clock.move(time.Hour + time.Minute)
+	if v := other.view(); v.Step.ID != hosted.StepExpired || v.Status != latchkey.FlowExpired || len(v.Step.Actions) != 0 {
+		t.Errorf("another browser sees %s %s %v", v.Status, v.Step.ID, v.Step.Actions)
+	}
+	for _, a := range []connector.Action{connector.ActTakeOver, connector.ActStart, connector.ActSubmit} {
+		if _, err := other.try(a); !errs.Is(err, errs.CodeLinkExpired) {
+			t.Errorf("%s: %v", a, err)
+		}
+	}
+	b.view()
+	if v := b.do(connector.ActSubmit, "username", "anna", "password", "x"); v.Status != latchkey.FlowCompleted {
+		t.Errorf("its own browser: %s", v.Status)
+	}
+}

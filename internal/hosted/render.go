@@ -33,6 +33,12 @@ func (s seat) live() bool {
 		s.link.Status == latchkey.LinkInProgress && s.now.Before(s.flow.ExpiresAt)
 }
 
+// takeable tells whether another browser may continue the link. In the grace after its expiry only
+// the browser that has it may go on.
+func (s seat) takeable() bool {
+	return s.link.StatusAt(s.now) == latchkey.LinkInProgress && s.now.Before(s.link.ExpiresAt)
+}
+
 // look reads the link, and this browser's newest flow through it.
 func (e *Engine) look(ctx context.Context, token string, cookies func(name string) string) (seat, error) {
 	link, err := e.cfg.Store.Links().ByToken(ctx, hashToken(token))
@@ -120,6 +126,8 @@ func (e *Engine) render(s seat) View {
 		v.Status, v.Step = latchkey.FlowCompleted, notice(StepUsed)
 	case st == latchkey.LinkExpired:
 		v.Status, v.Step = latchkey.FlowExpired, notice(StepExpired)
+	case st == latchkey.LinkInProgress && !s.takeable():
+		v.Status, v.Step = latchkey.FlowExpired, notice(StepExpired)
 	case st == latchkey.LinkInProgress:
 		v.Status, v.Step = latchkey.FlowInProgress, notice(StepBound, connector.ActTakeOver)
 	case len(v.Choices) == 0:
@@ -184,7 +192,7 @@ func (e *Engine) renderOwn(s seat, v *View) bool {
 		}
 		return true
 	case latchkey.FlowTakenOver:
-		if s.link.StatusAt(s.now) != latchkey.LinkInProgress {
+		if !s.takeable() {
 			break
 		}
 		v.Bound, v.FlowID, v.Version, v.Provider, v.Choices = false, "", 0, "", nil
