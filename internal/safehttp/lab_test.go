@@ -27,15 +27,8 @@ type nameserver struct {
 func newNameserver(t *testing.T, zone map[string][][]string) *nameserver {
 	t.Helper()
 	n := &nameserver{zone: zone, asked: map[string]int{}}
-	pc, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.addr = pc.LocalAddr().String()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", n.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc, l := listenBoth(t)
+	n.addr = l.Addr().String()
 	for _, s := range []*dns.Server{{PacketConn: pc, Handler: dns.HandlerFunc(n.answer)}, {Listener: l, Handler: dns.HandlerFunc(n.answer)}} {
 		ready := make(chan struct{})
 		s.NotifyStartedFunc = func() { close(ready) }
@@ -44,6 +37,26 @@ func newNameserver(t *testing.T, zone map[string][][]string) *nameserver {
 		t.Cleanup(func() { _ = s.Shutdown() })
 	}
 	return n
+}
+
+// listenBoth finds a port that is free for UDP and TCP: another test may have just taken one of the two.
+func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	var last error
+	for range 20 {
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pc, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", l.Addr().String())
+		if err == nil {
+			return pc, l
+		}
+		last = err
+		_ = l.Close()
+	}
+	t.Fatal(last)
+	return nil, nil
 }
 
 func (n *nameserver) answer(w dns.ResponseWriter, q *dns.Msg) {
