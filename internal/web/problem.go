@@ -147,7 +147,7 @@ func title(c errs.Code) string {
 // typeName is the code as the caller's dialect names it: client libraries that were written for
 // /api/v1 branch on names of their own.
 func typeName(path string, c errs.Code) string {
-	if !strings.HasPrefix(path, LenientPrefix+"/") {
+	if path != LenientPrefix && !strings.HasPrefix(path, LenientPrefix+"/") {
 		return string(c)
 	}
 	switch c {

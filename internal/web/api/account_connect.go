@@ -76,7 +76,7 @@ func (a *API) reconnectAccount(ctx context.Context, c *call) (answer, error) {
 // readAccount reads the body of POST /accounts; see accountRequest.
 func readAccount(f *fields, app latchkey.Application) hosted.DirectSpec {
 	spec := hosted.DirectSpec{Provider: directProvider(f, app)}
-	spec.ExternalID = f.externalID("account_id")
+	spec.ExternalID = f.externalID("account_id", false)
 	spec.ExpectedIdentity = f.str("expected_identity", text{max: maxIdentity, trim: true, emptyAbsent: f.lenient})
 	spec.Metadata = f.flatMap("metadata", maxMetadata, maxMetadataKey, maxMetadataValue)
 	readMail(f, &spec)

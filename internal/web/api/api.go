@@ -117,8 +117,10 @@ func (a *API) Register(mux *http.ServeMux) {
 		mux.Handle(rt.method+" "+web.LenientPrefix+rt.path, a.serve(rt, true))
 	}
 	unknown := web.NoRoute(mux)
-	mux.HandleFunc(web.StrictPrefix+"/", unknown)
-	mux.HandleFunc(web.LenientPrefix+"/", unknown)
+	for _, prefix := range []string{web.StrictPrefix, web.LenientPrefix} {
+		mux.HandleFunc(prefix, unknown) // or the mux would redirect, in HTML
+		mux.HandleFunc(prefix+"/", unknown)
+	}
 	mux.HandleFunc("GET /openapi.json", a.serveDocument)
 	registerDocs(mux)
 }

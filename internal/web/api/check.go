@@ -133,8 +133,8 @@ func validExternalID(s string) bool {
 }
 
 // externalID reads the application's own name for the account to be made.
-func (f *fields) externalID(name string) string {
-	s := f.str(name, text{max: maxExternalID, trim: true, emptyAbsent: true})
+func (f *fields) externalID(name string, emptyAbsent bool) string {
+	s := f.str(name, text{max: maxExternalID, trim: true, emptyAbsent: emptyAbsent || f.lenient})
 	if s == "" {
 		return ""
 	}

@@ -90,7 +90,7 @@ func linkType(f *fields) latchkey.LinkType {
 // readTarget reads which account the link is about: one to be made, or one to be mended.
 func readTarget(f *fields, spec *hosted.LinkSpec) {
 	spec.Reconnect = f.accountRef("reconnect_account", spec.Type == latchkey.LinkReconnect)
-	spec.Terms.ExternalID = f.externalID("account_id")
+	spec.Terms.ExternalID = f.externalID("account_id", false)
 	if spec.Type == latchkey.LinkCreate && spec.Reconnect != "" {
 		f.fail("reconnect_account", errs.CodeInvalidValue, "This goes with type reconnect only.")
 	}

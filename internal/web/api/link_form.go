@@ -40,7 +40,7 @@ func (a *API) formSpec(ctx context.Context, f *fields, app latchkey.Application)
 		Type: latchkey.LinkCreate, Dialect: latchkey.DialectForm, ExpiresAt: a.now().Add(defaultExpiry),
 	}
 	t := &spec.Terms
-	t.ExternalID = f.externalID("account")
+	t.ExternalID = f.externalID("account", true)
 	t.DisplayName = f.str("name", text{max: maxDisplayName, trim: true, emptyAbsent: true})
 	t.Email = f.email("email")
 	t.SuccessURL = f.webURL("redirectUrl", true)

@@ -79,6 +79,16 @@ func TestSeedCalls(t *testing.T) {
 	}
 }
 
+func TestPrefixesAloneAreNoRoutes(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	for p, code := range map[string]errs.Code{
+		"/v1": errs.CodeNotFound, "/v1/": errs.CodeNotFound, "/api/v1/": "resource_not_found", "/api/v1": "resource_not_found",
+	} {
+		wantProblem(t, h.send("GET", p, ""), 404, code)
+	}
+}
+
 func TestEveryWrongFieldAtOnce(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)
@@ -111,6 +121,7 @@ func TestEveryWrongFieldAtOnce(t *testing.T) {
 				"bypass_success_screen: invalid_type", "api_url: invalid_type",
 			},
 		},
+		"empty": {"/v1/links", `{"providers":[],"account_id":"","name":""}`, []string{"providers: required", "account_id: too_short", "name: too_short"}},
 		"form": {
 			"/v1/authentication/form",
 			`{"account":"acc_` + c + `","name":["` + c + `"],"email":"` + c + `","redirectUrl":"//` + c + `","type":"` + c + `","expectedEmail":"@` + c + `",
