@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"latchkey"
@@ -131,6 +132,9 @@ func directProblem(turn connector.Turn) error {
 	}
 	var fields []errs.FieldError
 	for _, x := range turn.Step.Errors {
+		if err := wholeProblem(x); err != nil {
+			return err
+		}
 		fields = append(fields, errs.FieldError{Field: x.Field, Code: x.Code, Message: fieldMessage(x.Code, x.Args)})
 	}
 	if len(fields) == 0 {
@@ -141,6 +145,29 @@ func directProblem(turn connector.Turn) error {
 		}
 	}
 	return errs.InvalidFields(fields...)
+}
+
+// wholeProblem is an issue that no field of the request can mend; nil for all others.
+func wholeProblem(x connector.FieldIssue) error {
+	switch x.Code {
+	case errs.CodeTooManyTries:
+		wait, err := strconv.Atoi(x.Args["minutes"])
+		if err != nil {
+			wait = 1
+		}
+		e := errs.New(errs.TooMany, x.Code, fieldMessage(x.Code, x.Args))
+		e.RetryAfter = time.Duration(wait) * time.Minute
+		return e
+	case errs.CodeWrongAccount:
+		return wrongIdentity(x.Args["actual"], x.Args["expected"])
+	default:
+		return nil
+	}
+}
+
+func wrongIdentity(actual, expected string) error {
+	return errs.New(errs.Conflict, errs.CodeWrongAccount,
+		fmt.Sprintf("This is the account of %s, but it has to be that of %s. Nothing was stored.", actual, expected))
 }
 
 // keepDirect stores the grant; one of another account is withdrawn.
@@ -159,8 +186,7 @@ func (e *Engine) keepDirect(ctx context.Context, tgt target, p latchkey.Provider
 	case err != nil:
 		return DirectResult{}, err
 	case out.expected != "":
-		return DirectResult{}, errs.New(errs.Conflict, errs.CodeWrongAccount,
-			fmt.Sprintf("This is the account of %s, but it has to be that of %s. Nothing was stored.", g.Identity, out.expected))
+		return DirectResult{}, wrongIdentity(g.Identity, out.expected)
 	}
 	return DirectResult{Account: out.account, State: out.state}, nil
 }
@@ -202,6 +228,14 @@ func fieldMessage(c errs.Code, args map[string]string) string {
 		return "Sending by SMTP is switched off for this mailbox."
 	case errs.CodeHostNotAllowed, errs.CodePortNotAllowed:
 		return "This installation does not connect to that address or port."
+	case errs.CodeNothingFound:
+		return "No mail server was found for this domain. Name the servers: imap_host, smtp_host."
+	case errs.CodeServerLocked:
+		return "The servers of this account cannot be changed here."
+	case errs.CodeNotIMAP, errs.CodeNotSMTP, errs.CodeProtocolError:
+		return "What answers there does not speak mail as it should. Check the port."
+	case errs.CodeTooManyConnections, errs.CodeRateLimited:
+		return host + " asks for a pause. Try again in a quarter of an hour."
 	case errs.CodeTooManyTries:
 		return "There were too many tries; wait a while."
 	}

@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"latchkey"
+	"latchkey/internal/connector"
 	"latchkey/internal/errs"
 	"latchkey/internal/hosted"
 )
@@ -65,6 +67,20 @@ func TestConnectWithoutTheWizard(t *testing.T) {
 	live.Test = false
 	if _, err := r.engine.Connect(context.Background(), live, hosted.DirectSpec{Provider: latchkey.Mock, Values: map[string]string{"username": "a", "password": "x"}}); !errs.Is(err, errs.CodeProviderUnavailable) {
 		t.Errorf("the test provider in a live application: %v", err)
+	}
+}
+
+func TestDirectProblemsOfTheWholeRequest(t *testing.T) {
+	ask := func(x connector.FieldIssue) *errs.Error {
+		return errs.As(hosted.DirectProblem(connector.Turn{Step: &connector.Step{Errors: []connector.FieldIssue{x}}}))
+	}
+	tries := ask(connector.FieldIssue{Code: errs.CodeTooManyTries, Args: map[string]string{"minutes": "15"}})
+	if tries.Kind != errs.TooMany || tries.Code != errs.CodeTooManyTries || tries.RetryAfter != 15*time.Minute {
+		t.Errorf("too many tries: %+v", tries)
+	}
+	other := ask(connector.FieldIssue{Field: "email", Code: errs.CodeWrongAccount, Args: map[string]string{"expected": "a@x.test", "actual": "b@x.test"}})
+	if other.Kind != errs.Conflict || other.Code != errs.CodeWrongAccount || !strings.Contains(other.Detail, "a@x.test") || !strings.Contains(other.Detail, "b@x.test") {
+		t.Errorf("another account: %+v", other)
 	}
 }
 

@@ -1,6 +1,10 @@
 package hosted
 
-import "context"
+import (
+	"context"
+
+	"latchkey/internal/connector"
+)
 
 // WithParams opens withParams to the fuzz test.
 func WithParams(raw string, kv ...string) string {
@@ -13,3 +17,6 @@ func WithParams(raw string, kv ...string) string {
 
 // Sweep opens sweep: in a test nobody waits a minute.
 func (e *Engine) Sweep(ctx context.Context) { e.sweep(ctx) }
+
+// DirectProblem is what Connect answers where a connector asks instead of granting.
+func DirectProblem(turn connector.Turn) error { return directProblem(turn) }

@@ -186,9 +186,10 @@ func fill(acc *latchkey.Account, tgt target, g connector.Grant) {
 	}
 }
 
-// setHealthy says OK: a Grant is only made after a real check.
+// setHealthy says OK: a Grant is only made after a real check. That one is as old as the account's
+// last change, by which accounts.Check tells it from a check that was asked for.
 func (e *Engine) setHealthy(acc *latchkey.Account, _ connector.Grant) {
-	now := e.cfg.Now()
+	now := acc.UpdatedAt
 	if acc.Status != latchkey.AccountOK {
 		acc.StatusAt = now
 	}

@@ -51,7 +51,7 @@ func (s *state) directAddress(t *typed) settings.Address {
 		return settings.Address{}
 	}
 	if s.isFixed() && !fixed.Same(a) {
-		t.wrong("email", errs.CodeWrongAccount, map[string]string{"expected": s.identity()})
+		t.wrong("email", errs.CodeWrongAccount, map[string]string{"expected": s.identity(), "actual": a.String()})
 	}
 	return a
 }

@@ -86,7 +86,11 @@ func TestDirectErrors(t *testing.T) {
 			l.at(turn, "imap.settings", tc.want...)
 		})
 	}
-	l.at(l.direct(connector.Start{ExpectedIdentity: "eve@demo.test"}, l.fields(map[string]string{"email": email})), "imap.settings", "email:wrong_account")
+	other := l.direct(connector.Start{ExpectedIdentity: "eve@demo.test"}, l.fields(map[string]string{"email": email}))
+	l.at(other, "imap.settings", "email:wrong_account")
+	if args := other.Step.Errors[0].Args; args["expected"] != "eve@demo.test" || args["actual"] != email {
+		t.Errorf("another account: %v does not name both", args)
+	}
 }
 
 func TestDirectReconnect(t *testing.T) {
