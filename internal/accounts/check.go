@@ -70,8 +70,9 @@ func (s *Service) claim(ctx context.Context, app latchkey.ApplicationID, id latc
 			return known(err)
 		}
 		now := s.now()
+		// What connected or mended the account was no check: the first one need not wait for it.
 		// A check in the future was before somebody set the clock back.
-		if wait := a.CheckedAt.Add(checkInterval).Sub(now); wait > 0 && wait <= checkInterval {
+		if wait := a.CheckedAt.Add(checkInterval).Sub(now); wait > 0 && wait <= checkInterval && !a.CheckedAt.Equal(a.UpdatedAt) {
 			return tooSoon(wait)
 		}
 		a.CheckedAt = now

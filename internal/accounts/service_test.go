@@ -225,6 +225,11 @@ func TestCheckOneAtATime(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	a := h.account(t, latchkey.Mock, "")
+	a.CheckedAt = a.UpdatedAt // it was connected just now, which is no reason to wait
+	if err := h.store.Accounts().Update(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	h.advance(time.Millisecond)
 	var inner error
 	h.provider.during = func() { _, inner = h.Check(t.Context(), h.app.ID, string(a.ID)) }
 	if _, err := h.Check(t.Context(), h.app.ID, string(a.ID)); err != nil {
