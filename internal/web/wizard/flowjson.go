@@ -15,9 +15,10 @@ const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 
 // Flow is a link as a JSON client sees it. What does not apply is left out.
 type Flow struct {
-	Object  string       `json:"object"`
-	ID      string       `json:"id,omitempty"`
-	Version int64        `json:"version"`
+	Object string `json:"object"`
+	ID     string `json:"id,omitempty"`
+	// Version is left out where there is nothing to answer: a started link in another browser has none.
+	Version *int64       `json:"version,omitempty"`
 	Status  string       `json:"status"`
 	Step    FlowStep     `json:"step"`
 	Result  *FlowResult  `json:"result,omitempty"`
@@ -116,7 +117,10 @@ type FlowFailure struct {
 
 func (z *Wizard) flowJSON(r *http.Request, v hosted.View, refused *errs.Error) Flow {
 	s := z.speaker(r, v)
-	f := Flow{Object: "Flow", ID: string(v.FlowID), Version: v.Version, Status: string(v.Status), Step: z.stepJSON(s, v)}
+	f := Flow{Object: "Flow", ID: string(v.FlowID), Status: string(v.Status), Step: z.stepJSON(s, v)}
+	if v.Bound || v.Step.ID == hosted.StepStart {
+		f.Version = &v.Version
+	}
 	if v.Result != nil {
 		f.Result = &FlowResult{
 			AccountID: string(v.Result.AccountID), State: v.Result.State, Identity: v.Result.Identity,

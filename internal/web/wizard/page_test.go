@@ -341,8 +341,11 @@ func TestUnboundBrowserLearnsNothing(t *testing.T) {
 					t.Errorf("%s of %s shows %q:\n%s", path, id, bad, p.body)
 				}
 			}
-			if strings.HasSuffix(path, "flow") && !strings.Contains(p.body, `"version":0`) {
-				t.Errorf("%s has a version: %s", id, p.body)
+			if !strings.HasSuffix(path, "flow") {
+				continue
+			}
+			if start := id == hosted.StepStart; strings.Contains(p.body, `"version":0`) != start || strings.Contains(p.body, `"version"`) != start {
+				t.Errorf("%s has a version, or start has not: %s", id, p.body)
 			}
 		}
 	}
