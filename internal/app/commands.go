@@ -89,12 +89,22 @@ type appListCmd struct {
 }
 
 type listedApplication struct {
-	Object    string    `json:"object"`
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
-	Test      bool      `json:"test"`
-	CreatedAt time.Time `json:"created_at"`
+	Object    string  `json:"object"`
+	ID        string  `json:"id"`
+	Name      string  `json:"name"`
+	Test      bool    `json:"test"`
+	CreatedAt instant `json:"created_at"`
 }
+
+// instant is a time as the API writes it: in UTC, always with milliseconds.
+type instant time.Time
+
+// MarshalText writes the time.
+func (i instant) MarshalText() ([]byte, error) {
+	return []byte(time.Time(i).UTC().Format("2006-01-02T15:04:05.000Z07:00")), nil
+}
+
+func (i instant) String() string { return time.Time(i).UTC().Format(time.DateTime) }
 
 // Run lists applications.
 func (a appListCmd) Run(c *console, cfg *config.Config) error {
@@ -105,7 +115,7 @@ func (a appListCmd) Run(c *console, cfg *config.Config) error {
 		}
 		list := []listedApplication{}
 		for _, x := range apps {
-			list = append(list, listedApplication{"Application", string(x.ID), x.Name, x.Test, x.CreatedAt.UTC()})
+			list = append(list, listedApplication{"Application", string(x.ID), x.Name, x.Test, instant(x.CreatedAt)})
 		}
 		if a.JSON {
 			return c.json(list)
@@ -115,7 +125,7 @@ func (a appListCmd) Run(c *console, cfg *config.Config) error {
 			if x.Test {
 				test = "  test"
 			}
-			c.printf("%s  %s  %s%s\n", x.ID, x.CreatedAt.Format(time.DateTime), x.Name, test)
+			c.printf("%s  %s  %s%s\n", x.ID, x.CreatedAt, x.Name, test)
 		}
 		return nil
 	})
@@ -129,18 +139,18 @@ type keyCreateCmd struct {
 }
 
 type shownKey struct {
-	Object      string    `json:"object"`
-	ID          string    `json:"id"`
-	Application string    `json:"application_id"`
-	Name        string    `json:"name"`
-	Permissions []string  `json:"permissions"`
-	Key         string    `json:"key,omitempty"`
-	Prepared    bool      `json:"prepared"`
-	CreatedAt   time.Time `json:"created_at"`
+	Object      string   `json:"object"`
+	ID          string   `json:"id"`
+	Application string   `json:"application_id"`
+	Name        string   `json:"name"`
+	Permissions []string `json:"permissions"`
+	Key         string   `json:"key,omitempty"`
+	Prepared    bool     `json:"prepared"`
+	CreatedAt   instant  `json:"created_at"`
 }
 
 func showKey(k latchkey.APIKey) shownKey {
-	out := shownKey{Object: "APIKey", ID: string(k.ID), Application: string(k.ApplicationID), Name: k.Name, Prepared: k.Prepared, CreatedAt: k.CreatedAt.UTC()}
+	out := shownKey{Object: "APIKey", ID: string(k.ID), Application: string(k.ApplicationID), Name: k.Name, Prepared: k.Prepared, CreatedAt: instant(k.CreatedAt)}
 	for _, p := range k.Permissions {
 		out.Permissions = append(out.Permissions, string(p))
 	}
@@ -196,7 +206,7 @@ func (a keyListCmd) Run(c *console, cfg *config.Config) error {
 			return c.json(list)
 		}
 		for _, k := range list {
-			c.printf("%s  %s  %-20s %s\n", k.ID, k.CreatedAt.Format(time.DateTime), k.Name, strings.Join(k.Permissions, ","))
+			c.printf("%s  %s  %-20s %s\n", k.ID, k.CreatedAt, k.Name, strings.Join(k.Permissions, ","))
 		}
 		return nil
 	})

@@ -61,12 +61,24 @@ func (serveCmd) Run(c *console, cfg *config.Config) error {
 	})
 }
 
+// firstSecret tells that nobody can verify notifications yet. With a prepared key nothing is shown
+// that the secret could stand beside; the operator has to choose one.
+func (in *installation) firstSecret(ctx context.Context, d applications.Default) {
+	if d.Created && d.FirstKey.IsZero() && in.cfg.WebhookSecret.IsZero() {
+		in.log.WarnContext(ctx, "notifications are signed with a secret that nobody was shown; set LATCHKEY_WEBHOOK_SECRET to verify them")
+	}
+}
+
 // firstKey sees to it that application "default" can be used. A key that is made here is shown on
 // the terminal, once; without a terminal it goes to a file that only we can read.
 func (in *installation) firstKey(c *console) error {
 	d, err := in.apps.EnsureDefault(c.ctx, applications.Prepared{APIKey: in.cfg.APIKey, WebhookSecret: in.cfg.WebhookSecret})
-	if err != nil || d.FirstKey.IsZero() {
+	if err != nil {
 		return err
+	}
+	if d.FirstKey.IsZero() {
+		in.firstSecret(c.ctx, d)
+		return nil
 	}
 	text := fmt.Sprintf("API key of application %q, shown this once:\n\n  %s\n\nwebhook secret: %s\n",
 		d.Application.Name, d.FirstKey.Reveal(), d.Application.WebhookSecret)

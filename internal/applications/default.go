@@ -23,6 +23,8 @@ type Prepared struct {
 // Default is application "default" as EnsureDefault left it.
 type Default struct {
 	Application latchkey.Application
+	// Created tells that the application was made now.
+	Created bool
 	// FirstKey is set where a key was made: show it once, and nowhere that is kept.
 	FirstKey secret.Text
 	// KeyID is FirstKey's. If the key cannot be shown to anybody, delete it.
@@ -51,12 +53,11 @@ func (s *Service) EnsureDefault(ctx context.Context, p Prepared) (Default, error
 func (s *Service) ensureDefault(ctx context.Context, p Prepared) (Default, error) {
 	var d Default
 	err := s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
-		d = Default{}
-		app, err := s.defaultApplication(ctx, tx, p.WebhookSecret.Reveal())
+		app, created, err := s.defaultApplication(ctx, tx, p.WebhookSecret.Reveal())
 		if err != nil {
 			return err
 		}
-		d.Application = app
+		d = Default{Application: app, Created: created}
 		var hash []byte
 		if !p.APIKey.IsZero() {
 			hash = secret.HashToken(p.APIKey.Reveal())
@@ -84,20 +85,20 @@ func (s *Service) ensureDefault(ctx context.Context, p Prepared) (Default, error
 	return d, nil
 }
 
-func (s *Service) defaultApplication(ctx context.Context, tx store.Tx, webhookSecret string) (latchkey.Application, error) {
-	app, err := tx.Applications().ByName(ctx, DefaultName)
+func (s *Service) defaultApplication(ctx context.Context, tx store.Tx, webhookSecret string) (app latchkey.Application, created bool, err error) {
+	app, err = tx.Applications().ByName(ctx, DefaultName)
 	if errors.Is(err, store.ErrNotFound) {
 		app = s.newApplication(DefaultName, false, webhookSecret)
-		return app, tx.Applications().Create(ctx, app)
+		return app, true, tx.Applications().Create(ctx, app)
 	}
 	if err != nil {
-		return app, err
+		return app, false, err
 	}
 	if webhookSecret != "" && app.WebhookSecret != webhookSecret {
 		app.WebhookSecret = webhookSecret
-		return app, tx.Applications().Update(ctx, app)
+		return app, false, tx.Applications().Update(ctx, app)
 	}
-	return app, nil
+	return app, false, nil
 }
 
 func (s *Service) ensurePrepared(ctx context.Context, tx store.Tx, app latchkey.Application, hash []byte) error {

@@ -254,11 +254,11 @@ func TestEnsureDefault(t *testing.T) {
 		}
 	}
 	first := ensure("", "")
-	if first.FirstKey.IsZero() || first.Application.Name != applications.DefaultName || first.Application.Test {
+	if first.FirstKey.IsZero() || !first.Created || first.Application.Name != applications.DefaultName || first.Application.Test {
 		t.Fatalf("first start: %+v", first)
 	}
 	works(first.FirstKey.Reveal(), true)
-	if again := ensure("", ""); !again.FirstKey.IsZero() || again.Application.ID != first.Application.ID {
+	if again := ensure("", ""); !again.FirstKey.IsZero() || again.Created || again.Application.ID != first.Application.ID {
 		t.Errorf("second start: %+v", again)
 	}
 	one, two := "prepared-key-number-one-0123456789", "prepared-key-number-two-0123456789"

@@ -92,6 +92,9 @@ func (c *Config) Check() error {
 			add("LATCHKEY_DNS_SERVER", "must be IP:PORT, such as 127.0.0.1:5355")
 		}
 	}
+	if u, err := url.Parse(c.ISPDBURL); c.ISPDBURL != "" && c.ISPDBURL != "off" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "") {
+		add("LATCHKEY_ISPDB_URL", "must be an http(s) URL, or off")
+	}
 	if !(c.AddressRate >= 0) {
 		add("LATCHKEY_ADDRESS_RATE", "must be a number of requests per second, or 0 for no limit")
 	}

@@ -25,3 +25,12 @@ func TestBaseURLFollowsListen(t *testing.T) {
 		}
 	}
 }
+
+func TestISPDBURL(t *testing.T) {
+	for value, want := range map[string]bool{"": true, "off": true, "https://ispdb.example/v1.1/": true, "ispdb.example": false, "ftp://ispdb.example": false, "https://": false} {
+		c := config.Config{Listen: "127.0.0.1:8080", ISPDBURL: value}
+		if err := c.Check(); (err == nil) != want {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+}
