@@ -118,7 +118,8 @@ type Field struct {
 	Options      []Option `json:"options,omitempty"`
 	Autocomplete string   `json:"autocomplete,omitempty"`
 	MaxLength    int      `json:"max_length,omitempty"`
-	// Group folds fields together ("settings"); a group is open if one of its fields has an error.
+	// Group folds fields together ("settings"); a group is open if one of its fields has an error,
+	// or if the step is named after it (imap.settings).
 	Group string `json:"group,omitempty"`
 	// Label overrides the key of the label's text ("app_password").
 	Label string `json:"label,omitempty"`

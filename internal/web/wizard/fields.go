@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"strconv"
+	"strings"
 
 	"latchkey/internal/connector"
 	"latchkey/internal/i18n"
@@ -31,7 +32,8 @@ type fieldOption struct {
 	Selected bool
 }
 
-// group folds fields together; it is open where it needs to be seen.
+// group folds fields together; it is open where it needs to be seen: where one of its fields is wrong,
+// and on a step that is about it (imap.settings).
 type group struct {
 	Name   string
 	Title  []i18n.Part
@@ -72,7 +74,7 @@ func (z *Wizard) fieldsOf(p *page, s speaker, st connector.Step) {
 			p.Groups = append(p.Groups, group{Name: f.Group, Title: orName(s.with(st.Args).parts(st.ID+".group."+f.Group, "group."+f.Group), f.Group)})
 		}
 		p.Groups[i].Fields = append(p.Groups[i].Fields, x)
-		p.Groups[i].Open = p.Groups[i].Open || len(x.Errors) > 0
+		p.Groups[i].Open = p.Groups[i].Open || len(x.Errors) > 0 || strings.HasSuffix(st.ID, "."+f.Group)
 	}
 	// What is left is about the step as a whole, or about a field that is not shown.
 	for _, e := range st.Errors {

@@ -190,6 +190,13 @@ func TestFormHasWhatPhonesAndReadersNeed(t *testing.T) {
 	if !has(p.one("details.fold"), "open") || has(newHouse(t).get("/c/password").one("details.fold"), "open") {
 		t.Error("the settings are open where nothing is wrong with them, or closed where something is")
 	}
+	asked := wizardtest.View(t, "password")
+	asked.Step.ID = "imap.settings"
+	h := newHouse(t)
+	h.engine.Set("settings", asked)
+	if !has(h.get("/c/settings").one("details.fold"), "open") {
+		t.Error("the step that asks for the settings hides them")
+	}
 	var links []string
 	for _, a := range p.all("div[role=alert] a") {
 		links = append(links, attr(a, "href"))
