@@ -29,6 +29,8 @@ const (
 type Outcome struct {
 	Done  bool
 	Again time.Duration
+	// Wait means that nothing was tried: the receiver has as many tries under way as it may have.
+	Wait time.Duration
 }
 
 // errAgain is the reason that the job runner sees for a try that failed; the try itself says more.
@@ -39,6 +41,9 @@ func (h *Hooks) Run(ctx context.Context, j store.RunningJob) error {
 	out, err := h.Deliver(ctx, j.Args)
 	if err != nil || out.Done {
 		return err
+	}
+	if out.Wait > 0 {
+		return store.SnoozeJob(out.Wait)
 	}
 	return store.RetryJobAfter(out.Again, errAgain)
 }
@@ -66,6 +71,11 @@ func (h *Hooks) Deliver(ctx context.Context, args json.RawMessage) (Outcome, err
 	if err != nil {
 		return Outcome{}, fmt.Errorf("hooks: loading the application of a delivery: %w", err)
 	}
+	leave, ok := h.receivers.enter(ctx, d.URL)
+	if !ok {
+		return Outcome{Wait: h.shortWait()}, nil
+	}
+	defer leave()
 	t, err := h.try(ctx, d, app.WebhookSecret)
 	if err != nil {
 		return Outcome{}, err

@@ -40,6 +40,8 @@ type Hooks struct {
 	now    func() time.Time
 	log    *slog.Logger
 	jitter func() float64
+	// receivers bounds what one slow host can hold up.
+	receivers receivers
 }
 
 // New returns Hooks; Store, Client, Now and Log must be given.
@@ -49,7 +51,7 @@ func New(cfg Config) *Hooks {
 	if client.Timeout <= 0 || client.Timeout > maxTryTime {
 		client.Timeout = maxTryTime
 	}
-	h := &Hooks{store: cfg.Store, client: &client, now: cfg.Now, log: cfg.Log, jitter: cfg.Jitter}
+	h := &Hooks{store: cfg.Store, client: &client, now: cfg.Now, log: cfg.Log, jitter: cfg.Jitter, receivers: receivers{hosts: map[string]*receiver{}}}
 	if h.jitter == nil {
 		h.jitter = rand.Float64
 	}

@@ -20,3 +20,6 @@ func (e *Engine) Sweep(ctx context.Context) { e.sweep(ctx) }
 
 // DirectProblem is what Connect answers where a connector asks instead of granting.
 func DirectProblem(turn connector.Turn) error { return directProblem(turn) }
+
+// SameJSON opens sameJSON.
+func SameJSON(a, b string) bool { return sameJSON([]byte(a), []byte(b)) }

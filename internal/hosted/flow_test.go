@@ -442,3 +442,27 @@ func TestLiveSocketClosesWhenTheUserLeaves(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
+
+// TestServerChangeIsTold holds that an account whose servers were typed anew under its name is kept,
+// and that the application hears of it.
+func TestServerChangeIsTold(t *testing.T) {
+	r := newRig(t, options{})
+	named := func(s *hosted.LinkSpec) { s.Terms.ExternalID = "crm-9" }
+	first := r.browser(r.link(named).Token).login("anna@typed.test")
+	acc := r.accounts()[0]
+	acc.Proof, acc.Params = latchkey.ProofTyped, []byte(`{"mail":{"imap_host":"old.typed.test"}}`)
+	if err := r.store.Accounts().Update(t.Context(), acc); err != nil {
+		t.Fatal(err)
+	}
+	if hosted.SameJSON(`{"a":1,"b":2}`, `{"b":2, "a":1}`) == hosted.SameJSON(`{"a":1}`, `{"a":2}`) {
+		t.Error("documents are not compared by what they say")
+	}
+	l := r.link(named)
+	again := r.browser(l.Token).login("anna@typed.test")
+	if again.Result.AccountID != first.Result.AccountID {
+		t.Fatalf("again: %+v", again.Result)
+	}
+	if _, events := r.linkNow(l.Link.ID); !slices.Contains(types(events), latchkey.EventAccountServerChanged) {
+		t.Errorf("the change of servers is not told: %v", types(events))
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 
 	"latchkey"
 	"latchkey/internal/connector"
@@ -137,6 +138,9 @@ func (e *Engine) keep(ctx context.Context, tx store.Tx, tgt target, p latchkey.P
 		return stored{expected: tgt.expected}, nil
 	}
 	before := acc.Status
+	// A connector that was told of the account compares for itself; one that was not (a link that
+	// makes an account and met one of its name) is compared here.
+	moved := g.ServerChanged || (g.Proof == latchkey.ProofTyped || acc.Proof == latchkey.ProofTyped) && !sameJSON(acc.Params, g.Params)
 	acc.Provider = p
 	fill(&acc, tgt, g)
 	acc.UpdatedAt = e.cfg.Now()
@@ -145,10 +149,19 @@ func (e *Engine) keep(ctx context.Context, tx store.Tx, tgt target, p latchkey.P
 		return stored{}, err
 	}
 	err = e.emitAccount(ctx, tx, acc, link, latchkey.EventAccountReconnected, map[string]any{"status": acc.Status, "previous_status": before})
-	if err == nil && g.ServerChanged {
+	if err == nil && moved {
 		err = e.emitAccount(ctx, tx, acc, link, latchkey.EventAccountServerChanged, map[string]any{"connection_params": acc.Params})
 	}
 	return stored{account: acc, state: stateExisting}, err
+}
+
+// sameJSON compares two documents whatever their spaces and order.
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y any
+	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
+		return len(a) == 0 && len(b) == 0
+	}
+	return reflect.DeepEqual(x, y)
 }
 
 func (e *Engine) keepNew(ctx context.Context, tx store.Tx, tgt target, p latchkey.Provider, g connector.Grant, link latchkey.LinkID) (stored, error) {

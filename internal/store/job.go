@@ -52,6 +52,15 @@ func (e *JobRetryError) Error() string {
 // Unwrap returns the cause.
 func (e *JobRetryError) Unwrap() error { return e.Err }
 
+// JobSnoozedError makes a job wait: it was not its turn.
+type JobSnoozedError struct{ For time.Duration }
+
+func (e *JobSnoozedError) Error() string { return "job waits for " + e.For.String() }
+
+// SnoozeJob makes an error that has the job run again after d, without counting an attempt: nothing
+// was tried.
+func SnoozeJob(d time.Duration) error { return &JobSnoozedError{For: d} }
+
 // RetryJobAfter makes an error that has the job run again after d. The attempt counts: after the
 // last one the job is given up all the same.
 func RetryJobAfter(d time.Duration, err error) error {

@@ -27,10 +27,11 @@ type TryCounter interface {
 type Limits struct {
 	// VerifiesPerLink and LookupsPerLink are per link and hour.
 	VerifiesPerLink, LookupsPerLink int
-	// TriesPerLogin are passwords for one login on one host, over all links, in fifteen minutes. One
-	// that was right is not counted again.
+	// TriesPerLogin are passwords for one login on one host, over all links of an application, in
+	// fifteen minutes. One that was right is not counted again.
 	TriesPerLogin int
-	// LoginsPerHost are different logins that were refused on one host, over all links, in ten minutes.
+	// LoginsPerHost are different logins that were refused on one host, over all links of an
+	// application, in ten minutes: strangers with links of one application lock out nobody else's.
 	// Hosts of big providers, who guard their own doors, have KnownHostFactor times as many.
 	LoginsPerHost, KnownHostFactor int
 }
@@ -109,6 +110,7 @@ func (l *limiter) lookup(ctx context.Context, link latchkey.LinkID) (over, error
 // pass is the leave to try a mailbox's logins once.
 type pass struct {
 	l     *limiter
+	app   latchkey.ApplicationID
 	held  map[login.Protocol]string // the guess of each side
 	sides mail
 }
@@ -116,13 +118,13 @@ type pass struct {
 // enter counts logins about to be tried: the link's try, and each side's guess. A guess that was
 // right a moment ago is none; equal guesses wait for the first of them, so that many flows into one
 // mailbox do not lock each other out.
-func (l *limiter) enter(ctx context.Context, link latchkey.LinkID, m mail) (*pass, over, error) {
+func (l *limiter) enter(ctx context.Context, app latchkey.ApplicationID, link latchkey.LinkID, m mail) (*pass, over, error) {
 	if link != "" {
 		if o, err := l.count(ctx, l.limits.VerifiesPerLink, linkWindow, "link", string(link)); err != nil || o > 0 {
 			return nil, o, err
 		}
 	}
-	ps := &pass{l: l, held: map[login.Protocol]string{}, sides: m}
+	ps := &pass{l: l, app: app, held: map[login.Protocol]string{}, sides: m}
 	for _, p := range protocols() {
 		d := m.of(p)
 		if d == nil {
@@ -141,7 +143,7 @@ func (ps *pass) enterSide(ctx context.Context, p login.Protocol, d *side) (over,
 	for {
 		l.mu.Lock()
 		now := l.now()
-		if until := l.shut[strings.ToLower(d.Host)]; now.Before(until) {
+		if until := l.shut[ps.shutKey(d)]; now.Before(until) {
 			l.mu.Unlock()
 			return over(until.Sub(now)), nil
 		}
@@ -154,7 +156,7 @@ func (ps *pass) enterSide(ctx context.Context, p login.Protocol, d *side) (over,
 			l.busy[guess] = make(chan struct{})
 			ps.held[p] = guess
 			l.mu.Unlock()
-			return l.count(ctx, l.limits.TriesPerLogin, loginWindow, "login", string(p), strings.ToLower(d.Host), strings.ToLower(d.User))
+			return l.count(ctx, l.limits.TriesPerLogin, loginWindow, "login", string(ps.app), string(p), strings.ToLower(d.Host), strings.ToLower(d.User))
 		}
 		l.mu.Unlock()
 		select {
@@ -164,6 +166,9 @@ func (ps *pass) enterSide(ctx context.Context, p login.Protocol, d *side) (over,
 		}
 	}
 }
+
+// shutKey names a host as one application sees it.
+func (ps *pass) shutKey(d *side) string { return string(ps.app) + "|" + strings.ToLower(d.Host) }
 
 func (l *limiter) guess(p login.Protocol, d *side) string {
 	mac := hmac.New(sha256.New, l.key[:])
@@ -184,7 +189,7 @@ func (ps *pass) settle(ctx context.Context, p login.Protocol, e *login.Error, kn
 		return nil
 	}
 	host, user := strings.ToLower(d.Host), strings.ToLower(d.User)
-	n, err := l.tries.Count(ctx, bucket("seen", string(p), host, user), hostWindow, l.now())
+	n, err := l.tries.Count(ctx, bucket("seen", string(ps.app), string(p), host, user), hostWindow, l.now())
 	if err != nil || n > 1 {
 		return err
 	}
@@ -192,9 +197,9 @@ func (ps *pass) settle(ctx context.Context, p login.Protocol, e *login.Error, kn
 	if known {
 		limit *= l.limits.KnownHostFactor
 	}
-	o, err := l.count(ctx, limit-1, hostWindow, "host", string(p), host)
+	o, err := l.count(ctx, limit-1, hostWindow, "host", string(ps.app), string(p), host)
 	if o > 0 {
-		l.remember(l.shut, host, l.now().Add(time.Duration(o)))
+		l.remember(l.shut, ps.shutKey(d), l.now().Add(time.Duration(o)))
 	}
 	return err
 }

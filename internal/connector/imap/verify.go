@@ -22,7 +22,7 @@ type outcome struct {
 
 // verify logs in on both sides at once, and decides what follows.
 func (c *Connector) verify(ctx context.Context, s *state, r connector.Reporter) (connector.Turn, error) {
-	pass, wait, err := c.tries.enter(ctx, s.Start.LinkID, s.Mail)
+	pass, wait, err := c.tries.enter(ctx, s.Start.ApplicationID, s.Start.LinkID, s.Mail)
 	if err != nil {
 		return connector.Turn{}, err
 	}

@@ -65,7 +65,30 @@ func (e events) List(
 	if err != nil {
 		return nil, err
 	}
-	return convert(rows, eventFromRow)
+	out, err := convert(rows, eventFromRow)
+	if err != nil || f.Link != "" || f.Account != "" {
+		return out, err
+	}
+	return e.settled(out), nil
+}
+
+// horizon is how long an event is held back from readers who follow all events by the last id they
+// saw. On PostgreSQL an id is given when a transaction writes, and seen when it commits: one that
+// takes longer than another could otherwise appear behind the reader's back. Transactions here take
+// milliseconds. SQLite has one writer, whose ids come in the order of its commits.
+const horizon = time.Second
+
+func (e events) settled(list []latchkey.Event) []latchkey.Event {
+	if e.s.db.sqlite() {
+		return list
+	}
+	limit := e.s.db.now().Add(-horizon)
+	for i, ev := range list {
+		if ev.CreatedAt.After(limit) {
+			return list[:i]
+		}
+	}
+	return list
 }
 
 func (e events) DeleteBefore(ctx context.Context, before time.Time, n int) (int, error) {

@@ -156,6 +156,12 @@ func (w *handlerWorker) Work(ctx context.Context, j *river.Job[rawArgs]) error {
 	if cancel, ok := errors.AsType[*store.JobCanceledError](err); ok {
 		return rivertype.JobCancel(cancel.Err)
 	}
+	if snoozed, ok := errors.AsType[*store.JobSnoozedError](err); ok {
+		return river.JobSnooze(snoozed.For)
+	}
+	if snoozed, ok := errors.AsType[*store.JobSnoozedError](err); ok {
+		return river.JobSnooze(snoozed.For)
+	}
 	if again, ok := errors.AsType[*store.JobRetryError](err); ok {
 		// River compares with its own clock, and takes a time that has passed for a mistake.
 		j.Args.retry = time.Now().Add(max(again.After, 0) + 10*time.Millisecond) //nolint:forbidigo // River's clock

@@ -33,6 +33,7 @@ func RunJobs(t *testing.T, open func(t *testing.T) Working) {
 		"rolled back":      testJobRolledBack,
 		"run at":           testJobRunAt,
 		"again":            testJobAgain,
+		"waits":            testJobWaits,
 		"again by default": testJobFails,
 		"canceled":         testJobCanceled,
 		"unique":           testJobUnique,
@@ -159,6 +160,14 @@ func testJobAgain(t *testing.T, w Working) {
 	want(t, "attempts", []int{first.Attempt, second.Attempt, third.Attempt}, []int{1, 2, 3})
 	want(t, "of", third.MaxAttempts, 3)
 	none(t, ran) // given up
+}
+
+func testJobWaits(t *testing.T, w Working) {
+	handler, ran := runs(store.SnoozeJob(300*time.Millisecond), store.SnoozeJob(0))
+	w.Work(t, map[string]store.Handler{"job": handler})
+	ok(t, "enqueue", w.Enqueue(t.Context(), store.Job{Kind: "job", MaxAttempts: 1}))
+	attempts := []int{next(t, ran).Attempt, next(t, ran).Attempt, next(t, ran).Attempt}
+	want(t, "attempts: waiting is not trying", attempts, []int{1, 1, 1})
 }
 
 func testJobFails(t *testing.T, w Working) {
