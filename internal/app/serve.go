@@ -128,6 +128,8 @@ const (
 	// jobTimeout has room for the slowest receiver of a notification (webhookTimeout). It is not
 	// longer, since a job whose process was killed is run again after twice that.
 	jobTimeout = webhookTimeout + 5*time.Second
+	// maxWorkers is more than one slow receiver of notifications can hold (hooks bounds each).
+	maxWorkers = 200
 	drainTime  = 300 * time.Millisecond
 )
 
@@ -150,7 +152,7 @@ func (in *installation) serve(ctx context.Context, ready func(addr string)) erro
 		return errors.Join(err, ln.Close())
 	}
 	worker, err := in.store.Work(context.WithoutCancel(ctx), sqlstore.WorkConfig{
-		Handlers: in.handlers(), Timeout: jobTimeout,
+		Handlers: in.handlers(), Timeout: jobTimeout, MaxWorkers: maxWorkers,
 		Periodic: []sqlstore.Periodic{{Kind: jobForget, Every: forgetEvery}},
 	})
 	if err != nil {
