@@ -50,6 +50,7 @@ type Tx interface {
 	Deliveries() Deliveries
 	Idempotency() Idempotency
 	Tries() Tries
+	ProviderApps() ProviderApps
 	// Enqueue adds jobs; they run after commit, at least once.
 	Enqueue(ctx context.Context, jobs ...Job) error
 }
@@ -155,6 +156,22 @@ type Accounts interface {
 	NextSequence(ctx context.Context, id latchkey.AccountID) (int64, error)
 	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.AccountID) error
 	List(ctx context.Context, app latchkey.ApplicationID, p Page) ([]latchkey.Account, error)
+	// DueForRefresh lists accounts of a provider whose RefreshAt has come, the most urgent first. It is
+	// found by index. Claim moves an account's RefreshAt from what it was to until, so that one
+	// replica works on it; ErrStale where another was quicker.
+	DueForRefresh(ctx context.Context, p latchkey.Provider, now time.Time, limit int) ([]latchkey.Account, error)
+	ClaimRefresh(ctx context.Context, id latchkey.AccountID, was, until time.Time) error
+}
+
+// ProviderApps are few for each application.
+type ProviderApps interface {
+	// Create fails with ErrConflict where the id is taken. A new default takes the place of the one
+	// before it, here and in Update.
+	Create(ctx context.Context, a latchkey.ProviderApp) error
+	Get(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (latchkey.ProviderApp, error)
+	List(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.ProviderApp, error)
+	Update(ctx context.Context, a latchkey.ProviderApp) error
+	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) error
 }
 
 // EventFilter narrows a list of events; zero values do not narrow.
