@@ -115,6 +115,8 @@ type Account struct {
 	// tried next. Zero for credentials that do not expire.
 	ExpiresAt time.Time
 	RefreshAt time.Time
+	// RefreshClaim is the end of the last claim (store.Accounts.ClaimRefresh); see Refreshing.
+	RefreshClaim time.Time
 	// Warnings are codes of what did not work when the account was connected.
 	Warnings []string
 	// Sequence numbers the account's events.
