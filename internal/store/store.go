@@ -169,6 +169,8 @@ type ProviderApps interface {
 	// before it, here and in Update; two at once are ErrConflict for one of them, who may try again.
 	Create(ctx context.Context, a latchkey.ProviderApp) error
 	Get(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (latchkey.ProviderApp, error)
+	// ForUpdate is Get that keeps others from changing it. Only inside InTx.
+	ForUpdate(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (latchkey.ProviderApp, error)
 	// List returns all of them, oldest first.
 	List(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.ProviderApp, error)
 	// Update writes everything but ids, the provider and CreatedAt.

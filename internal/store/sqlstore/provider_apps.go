@@ -88,6 +88,22 @@ func (a providerApps) Get(ctx context.Context, app latchkey.ApplicationID, id la
 	return a.fromRow(row)
 }
 
+func (a providerApps) ForUpdate(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (v latchkey.ProviderApp, err error) {
+	p := sqlgen.GetProviderAppParams{ID: string(id), ApplicationID: string(app)}
+	var row sqlgen.ProviderApp
+	err = a.locked(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		row, err = q.GetProviderApp(ctx, p)
+		return err
+	}, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		row, err = q.GetProviderAppForUpdate(ctx, sqlgen.GetProviderAppForUpdateParams(p))
+		return err
+	})
+	if err != nil {
+		return v, err
+	}
+	return a.fromRow(row)
+}
+
 func (a providerApps) List(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.ProviderApp, error) {
 	var rows []sqlgen.ProviderApp
 	err := a.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {

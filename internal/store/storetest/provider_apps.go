@@ -19,6 +19,24 @@ func providerApp(app latchkey.ApplicationID, at time.Time) latchkey.ProviderApp 
 func testProviderApps(t *testing.T, s store.Store) {
 	twice(t, s, testProviderAppRoundTrip)
 	twice(t, s, testDefaults)
+	t.Run("for update", func(t *testing.T) {
+		a := providerApp(newApp(), moment())
+		ok(t, "create", s.ProviderApps().Create(t.Context(), a))
+		_, errs := race(parallel, func(int) error {
+			return s.InTx(t.Context(), func(ctx context.Context, tx store.Tx) error {
+				got, err := tx.ProviderApps().ForUpdate(ctx, a.ApplicationID, a.ID)
+				if err != nil {
+					return err
+				}
+				got.Name += "+"
+				return tx.ProviderApps().Update(ctx, got)
+			})
+		})
+		onlyErr(t, "update", errs, nil)
+		got, err := s.ProviderApps().Get(t.Context(), a.ApplicationID, a.ID)
+		ok(t, "get", err)
+		want(t, "no update was lost", len(got.Name), len(a.Name)+parallel)
+	})
 	t.Run("defaults race", func(t *testing.T) {
 		app := newApp()
 		_, errs := race(parallel, func(int) error {

@@ -7,6 +7,9 @@ ON CONFLICT DO NOTHING;
 -- name: GetProviderApp :one
 SELECT * FROM provider_apps WHERE id = $1 AND application_id = $2;
 
+-- name: GetProviderAppForUpdate :one
+SELECT * FROM provider_apps WHERE id = $1 AND application_id = $2 FOR UPDATE;
+
 -- name: ListProviderApps :many
 SELECT * FROM provider_apps WHERE application_id = $1 ORDER BY id;
 

@@ -132,6 +132,40 @@ func (q *Queries) GetProviderApp(ctx context.Context, arg GetProviderAppParams) 
 	return i, err
 }
 
+const getProviderAppForUpdate = `-- name: GetProviderAppForUpdate :one
+SELECT id, application_id, provider, name, client_id, client_secret, service_account, tenant, cloud, domain, extra_scopes, skip_scopes, protocol, is_default, flag, created_at, updated_at FROM provider_apps WHERE id = $1 AND application_id = $2 FOR UPDATE
+`
+
+type GetProviderAppForUpdateParams struct {
+	ID            string
+	ApplicationID string
+}
+
+func (q *Queries) GetProviderAppForUpdate(ctx context.Context, arg GetProviderAppForUpdateParams) (ProviderApp, error) {
+	row := q.db.QueryRowContext(ctx, getProviderAppForUpdate, arg.ID, arg.ApplicationID)
+	var i ProviderApp
+	err := row.Scan(
+		&i.ID,
+		&i.ApplicationID,
+		&i.Provider,
+		&i.Name,
+		&i.ClientID,
+		&i.ClientSecret,
+		&i.ServiceAccount,
+		&i.Tenant,
+		&i.Cloud,
+		&i.Domain,
+		&i.ExtraScopes,
+		&i.SkipScopes,
+		&i.Protocol,
+		&i.IsDefault,
+		&i.Flag,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const listProviderApps = `-- name: ListProviderApps :many
 SELECT id, application_id, provider, name, client_id, client_secret, service_account, tenant, cloud, domain, extra_scopes, skip_scopes, protocol, is_default, flag, created_at, updated_at FROM provider_apps WHERE application_id = $1 ORDER BY id
 `
