@@ -130,7 +130,9 @@ func TestIssuedTokensAreOnRecord(t *testing.T) {
 	}
 	stop := l.run(t)
 	stop() // the end writes what waits
-	if got := l.issued(t); !slices.Equal(got, []float64{1, 5, 2}) {
+	got := l.issued(t)
+	slices.Sort(got) // two share their millisecond
+	if !slices.Equal(got, []float64{1, 2, 5}) {
 		t.Errorf("counts %v", got)
 	}
 }
