@@ -235,6 +235,8 @@ type Failure struct {
 	Retryable bool              `json:"retryable"`
 	// Detail is what the provider said, for the operator's log only.
 	Detail string `json:"-"`
+	// RefusedApp is the code of what is wrong with the operator's client, where that ended the try.
+	RefusedApp string `json:"-"`
 }
 
 // Credential is what Checker and Revoker work on.

@@ -12,7 +12,7 @@ import (
 
 	"latchkey"
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/connector/imap/settings"
 )
 

@@ -6,7 +6,7 @@ import (
 	"errors"
 
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/connector/imap/settings"
 	"latchkey/internal/errs"
 )

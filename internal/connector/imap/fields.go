@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/connector/imap/settings"
 	"latchkey/internal/errs"
 )

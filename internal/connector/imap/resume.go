@@ -4,7 +4,7 @@ import (
 	"cmp"
 
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/connector/imap/settings"
 	"latchkey/internal/errs"
 )

@@ -7,7 +7,7 @@ import (
 	"strconv"
 
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/connector/imap/settings"
 	"latchkey/internal/errs"
 )

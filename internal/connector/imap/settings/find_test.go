@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/connector/imap/mailhost"
 	"latchkey/internal/connector/imap/settings"
 )
