@@ -201,7 +201,9 @@ func (c *Connector) profile(ctx context.Context, h *oauthflow.HTTP, _ connector.
 }
 
 // Revoke ends the grant at Google. All tokens of this person and client end with it.
-func (c *Connector) Revoke(ctx context.Context, a connector.Credential) error { return c.RevokeGrant(ctx, a) }
+func (c *Connector) Revoke(ctx context.Context, a connector.Credential) error {
+	return c.RevokeGrant(ctx, a)
+}
 
 // VerifyApp tells whether the client is set up right.
 func (c *Connector) VerifyApp(ctx context.Context, a connector.App, callbackURL string) ([]connector.AppFinding, error) {

@@ -2,6 +2,7 @@ package oauthflow
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -131,6 +132,9 @@ func (f *Flow) directRefused(s *state, results [2]*login.Error) connector.Turn {
 		field := ""
 		if e.Code == errs.CodeCredentialRejected {
 			field = "access_token"
+		}
+		if field != "" && slices.ContainsFunc(issues, func(i connector.FieldIssue) bool { return i.Field == field }) {
+			continue // both servers refuse the same token
 		}
 		issues = append(issues, connector.FieldIssue{Field: field, Code: e.Code, Args: map[string]string{
 			"host": server.Host, "port": strconv.Itoa(server.Port),

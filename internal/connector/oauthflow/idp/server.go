@@ -240,6 +240,8 @@ func random() string {
 }
 
 func (s *Server) client(id string) (Client, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.cfg.Clients, func(c Client) bool { return c.ID == id })
 	if i < 0 {
 		return Client{}, false
@@ -263,4 +265,11 @@ func (s *Server) hang(ctx context.Context) {
 	case <-ctx.Done():
 	case <-s.closed:
 	}
+}
+
+// AddClient registers another client.
+func (s *Server) AddClient(c Client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cfg.Clients = append(slices.Clone(s.cfg.Clients), c)
 }

@@ -77,8 +77,10 @@ func (s *Server) wrongClient(form url.Values, id, secret string) *Refusal {
 	case k.SecretExpired:
 		return &Refusal{Status: 401, Code: "invalid_client", Description: "AADSTS7000222: The provided client secret keys are expired.", Numbers: []int{7000222}}
 	case form.Get("redirect_uri") != "" && !slices.Contains(client.RedirectURIs, form.Get("redirect_uri")):
-		return &Refusal{Code: map[Kind]string{Google: "redirect_uri_mismatch", LinkedIn: "invalid_redirect_uri", Microsoft: "invalid_request"}[s.cfg.Kind],
-			Description: "AADSTS50011: The redirect URI does not match.", Numbers: []int{50011}}
+		return &Refusal{
+			Code:        map[Kind]string{Google: "redirect_uri_mismatch", LinkedIn: "invalid_redirect_uri", Microsoft: "invalid_request"}[s.cfg.Kind],
+			Description: "AADSTS50011: The redirect URI does not match.", Numbers: []int{50011},
+		}
 	}
 	return nil
 }
