@@ -96,7 +96,7 @@ func New(cfg Config) *Connector {
 }
 
 func endpoints(connector.App) (oauthflow.Endpoints, error) {
-	return oauthflow.Endpoints{
+	return oauthflow.Endpoints{ //nolint:gosec // addresses
 		Authorize: "https://accounts.google.com/o/oauth2/v2/auth",
 		Token:     "https://oauth2.googleapis.com/token",
 		Userinfo:  "https://openidconnect.googleapis.com/v1/userinfo",
@@ -208,8 +208,9 @@ func (c *Connector) Revoke(ctx context.Context, a connector.Credential) error {
 // VerifyApp tells whether the client is set up right.
 func (c *Connector) VerifyApp(ctx context.Context, a connector.App, callbackURL string) ([]connector.AppFinding, error) {
 	const at = "In the Google Cloud console, open “APIs & Services”, “Credentials”, and your OAuth 2.0 client: "
-	found, err := []connector.AppFinding(nil), error(nil)
+	var found []connector.AppFinding
 	if a.ClientID != "" {
+		var err error
 		found, err = c.Flow.VerifyApp(ctx, a, callbackURL, oauthflow.Advice{
 			ClientID:     at + "copy its Client ID, which ends in .apps.googleusercontent.com. This one is not known to Google.",
 			ClientSecret: at + "under “Client secrets”, add a new secret and store it here. This one is not accepted.",

@@ -68,7 +68,7 @@ func unattended(ctx context.Context, f *oauthflow.Flow, app connector.App, mailb
 	now := f.Now()
 	assertion, err := jwt.Signed(signer).Claims(jwt.Claims{
 		Issuer: k.Email, Subject: mailbox, Audience: jwt.Audience{audience}, IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(time.Hour)),
-	}).Claims(map[string]string{"scope": scopes(app, connector.Options{})[3]}).Serialize()
+	}).Claims(map[string]any{"scope": scopes(app, connector.Options{})[3]}).Serialize()
 	if err != nil {
 		return oauthflow.Secret{}, err
 	}

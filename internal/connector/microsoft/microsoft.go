@@ -65,7 +65,7 @@ func New(cfg Config) *Connector {
 	c.Flow = oauthflow.New(oauthflow.Spec{
 		Provider: latchkey.Microsoft, Name: "microsoft", Texts: words, Icon: icon,
 		Consent: []string{"mail.read", "mail.send", "mail.manage"},
-		PKCE:    true, Nonce: true, IDToken: true, LoginHint: true, Mail: true,
+		PKCE:    true, Nonce: true, IDToken: true, LoginHint: true, Mail: true, Shared: true,
 		Issuer: cfg.Issuer, Endpoints: c.endpoints, Scopes: scopes, ScopeCode: scopeCode, Offline: offline,
 		Authorize: authorize, Problem: problem, Accept: c.accept,
 		Servers: c.servers, Profile: c.profile, Unattended: c.unattended, AdminConsentURL: c.adminConsentURL,

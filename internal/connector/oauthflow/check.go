@@ -15,7 +15,7 @@ import (
 func (f *Flow) Check(ctx context.Context, c connector.Credential) (connector.Health, error) {
 	s, err := decodeSecret(c.Secret)
 	if err != nil {
-		return *refusal(latchkey.ReasonSealedUnreadable, "the stored credential cannot be read").Refused, nil
+		return *refusal(latchkey.ReasonSealedUnreadable, "the stored credential cannot be read").Refused, nil //nolint:nilerr // it is what was found
 	}
 	if c.App == nil {
 		return connector.Health{Status: latchkey.AccountError, Reason: latchkey.ReasonProtocol, Detail: "the account's client is gone"}, nil
@@ -100,7 +100,7 @@ func healthOf(e *login.Error) (latchkey.AccountStatus, latchkey.Reason) {
 	if e == nil {
 		return latchkey.AccountOK, latchkey.ReasonNone
 	}
-	switch e.Code { //nolint:exhaustive // what is not listed is an outage that nobody explained
+	switch e.Code {
 	case errs.CodeCredentialRejected:
 		return latchkey.AccountCredentials, latchkey.ReasonConsentRevoked
 	case errs.CodeIMAPDisabled:

@@ -92,7 +92,7 @@ func (f *Flow) authorizeURL(s *state) string {
 		opts = append(opts, oauth2.SetAuthURLParam("nonce", s.Nonce))
 	}
 	ask := Ask{App: app, Scopes: s.Asked, Chooser: s.Wish.Chooser, Consent: s.Wish.Consent, Fresh: s.Wish.Fresh}
-	if f.Spec.LoginHint && !s.Wish.Chooser && !s.Start.Options.Delegated {
+	if f.Spec.LoginHint && !s.Wish.Chooser && f.delegated(s) == "" {
 		ask.Hint = firstOf(s.expected(), s.Start.Email)
 	}
 	q := url.Values{}
@@ -145,7 +145,7 @@ func (f *Flow) Resume(raw []byte, in connector.Input) (connector.Turn, error) {
 
 // wishAfter is what the next request should be like, after a problem.
 func wishAfter(p Problem) wish {
-	switch p { //nolint:exhaustive // the others are asked the same again
+	switch p {
 	case ProblemScopes, ProblemOffline:
 		return wish{Consent: true}
 	case ProblemAgain:

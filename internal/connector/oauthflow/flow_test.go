@@ -127,6 +127,9 @@ func forGoogle() []way {
 		{name: "other domain", start: func(s *connector.Start) { s.App.Domain = "gmail.test" }, want: "step .wrong_type"},
 		{name: "right domain", start: func(s *connector.Start) { s.App.Domain = "gmail.test" }, page: func(k *idp.Knobs) { k.User = "ben@gmail.test" }, want: "grant ben@gmail.test"},
 		{name: "api", start: func(s *connector.Start) { s.App.Protocol = "api" }, want: "grant anna@gmail.test"},
+		{name: "api, as if another's mailbox were shared", start: func(s *connector.Start) {
+			s.App.Protocol, s.Options.Delegated, s.Email = "api", true, "ben@gmail.test"
+		}, page: func(k *idp.Knobs) { k.User = "Anna@gmail.test" }, want: "grant anna@gmail.test"},
 		{name: "api refused", start: func(s *connector.Start) { s.App.Protocol = "api" }, back: func(k *idp.Knobs) { k.APIStatus = 403 }, want: "step .blocked"},
 		{name: "api, another account", start: func(s *connector.Start) { s.App.Protocol, s.ExpectedIdentity = "api", "carl@gmail.test" }, want: "step .wrong_account"},
 	}

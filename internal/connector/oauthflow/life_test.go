@@ -424,6 +424,19 @@ func TestWithoutAPerson(t *testing.T) {
 	if got := g.direct(t, g.start(), map[string]string{"email": "stranger@other.test"}); ends(got) != "failure provider_unavailable permissions" {
 		t.Errorf("a mailbox of no domain of ours: %s", ends(got))
 	}
+	v, ok := g.conn.(connector.AppVerifier)
+	if !ok {
+		t.Fatal("not an AppVerifier")
+	}
+	app := g.app
+	app.ClientID = ""
+	if found, err := v.VerifyApp(t.Context(), app, callback); err != nil || len(found) != 1 || !found[0].OK {
+		t.Errorf("a right key: %+v %v", found, err)
+	}
+	app.ServiceAccount = strings.Replace(app.ServiceAccount, "robot@", "nobody@", 1)
+	if found, err := v.VerifyApp(t.Context(), app, callback); err != nil || len(found) != 1 || found[0].OK {
+		t.Errorf("a wrong key: %+v %v", found, err)
+	}
 	g.app.ServiceAccount = `{"type":"service_account"}`
 	if got := g.direct(t, g.start(), map[string]string{"email": "anna@gmail.test"}); ends(got) != "failure provider_unavailable client_secret" {
 		t.Errorf("a broken key: %s", ends(got))

@@ -2,6 +2,7 @@ package oauthflow
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"latchkey/internal/connector"
@@ -10,10 +11,10 @@ import (
 // Refused makes an error of an API's answer: 401 is the token's end, 403 a permission that is lacking.
 func Refused(a Answer) error {
 	e := fromBody(a.Status, a.Body)
-	switch {
-	case a.Status == 401:
+	switch a.Status {
+	case http.StatusUnauthorized:
 		e.Problem = ProblemRejected
-	case a.Status == 403:
+	case http.StatusForbidden:
 		e.Problem = ProblemBlocked
 	}
 	return e

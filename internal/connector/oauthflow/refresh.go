@@ -17,7 +17,7 @@ import (
 func (f *Flow) Refresh(ctx context.Context, c connector.Credential) (connector.Refreshed, error) {
 	s, err := decodeSecret(c.Secret)
 	if err != nil {
-		return refusal(latchkey.ReasonSealedUnreadable, "the stored credential cannot be read"), nil
+		return refusal(latchkey.ReasonSealedUnreadable, "the stored credential cannot be read"), nil //nolint:nilerr // it is what was found
 	}
 	if c.App == nil {
 		return connector.Refreshed{RefusedApp: string(ProblemClientID)}, nil

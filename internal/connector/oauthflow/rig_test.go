@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -36,7 +34,6 @@ type rig struct {
 	conn  connector.Connector
 	app   connector.App
 	shift atomic.Int64
-	logs  strings.Builder
 	with  struct{ issuer bool }
 }
 
@@ -95,7 +92,7 @@ func (r *rig) connector(t *testing.T, kind idp.Kind) connector.Connector {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	client := &http.Client{Transport: transport, Timeout: 1500 * time.Millisecond}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(r.mail.CAPEM())
 	tlsFor := func(name string) *tls.Config {

@@ -55,7 +55,7 @@ func (f *Flow) failed(ctx context.Context, s *state, what string, err error) con
 
 func (f *Flow) settleAPI(ctx context.Context, s *state) (connector.Turn, error) {
 	person := *s.Person
-	if box := s.delegated(); box != "" && f.Spec.Mail {
+	if box := f.delegated(s); box != "" {
 		s.Secret.Mailbox, s.Secret.Shared = box, true
 	}
 	if f.Spec.Profile != nil {
@@ -74,8 +74,8 @@ func (f *Flow) settleAPI(ctx context.Context, s *state) (connector.Turn, error) 
 			return f.wrongAccount(ctx, s), nil
 		}
 		return f.grant(s, person.ID, "PROFILE")
-	case s.delegated() != "":
-		return f.grant(s, s.delegated(), "API")
+	case f.delegated(s) != "":
+		return f.grant(s, f.delegated(s), "API")
 	}
 	box := s.pick(person.Aliases)
 	if box == "" {
@@ -99,7 +99,7 @@ func (s *state) pick(addresses []string) string {
 // it: the server lets a token into the mailboxes of its owner only.
 func (f *Flow) settleMail(ctx context.Context, s *state) (connector.Turn, error) {
 	candidates := s.Person.Aliases
-	if box := s.delegated(); box != "" {
+	if box := f.delegated(s); box != "" {
 		candidates = []string{box}
 		s.Secret.Shared = true
 	} else if s.expected() != "" {

@@ -55,6 +55,8 @@ type Spec struct {
 	// PKCE, Nonce and IDToken say what the provider's protocol takes. LoginHint: an address can be
 	// passed on.
 	PKCE, Nonce, IDToken, LoginHint bool
+	// Shared says that who signs in may open other people's mailboxes (Options.Delegated).
+	Shared bool
 	// Mail says that the account is a mailbox, not a profile.
 	Mail bool
 	// Issuer is the operator's: exactly this discovery document and no other endpoint.

@@ -93,8 +93,8 @@ func (s *state) expected() string {
 }
 
 // delegated tells whether the mailbox is another's than who signs in, and whose.
-func (s *state) delegated() string {
-	if !s.Start.Options.Delegated {
+func (f *Flow) delegated(s *state) string {
+	if !f.Spec.Shared || !s.Start.Options.Delegated {
 		return ""
 	}
 	return lower(firstOf(s.expected(), s.Start.Email))

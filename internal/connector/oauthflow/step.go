@@ -51,7 +51,7 @@ func (f *Flow) step(s *state) *connector.Step {
 		st.Progress = []connector.Progress{{Code: "oauth_provider", State: connector.ProgressNow, Args: st.Args}}
 	case stepExchange, stepVerify:
 		st.Kind = connector.KindWait
-		st.Progress = f.progress(s, s.At == stepVerify)
+		st.Progress = f.progress(s.At == stepVerify)
 	case stepIMAPOff, stepSMTPOff, stepMailOff:
 		f.mailStep(s, st)
 	case stepDirect:
@@ -127,7 +127,7 @@ func (f *Flow) args(s *state) map[string]string {
 // shown is what a person is called on a page.
 func (p *Person) shown() string { return firstOf(p.Email, p.Username, p.Name, p.ID) }
 
-func (f *Flow) progress(s *state, granted bool) []connector.Progress {
+func (f *Flow) progress(granted bool) []connector.Progress {
 	states := []connector.ProgressState{connector.ProgressNow, connector.ProgressNext}
 	if granted {
 		states = []connector.ProgressState{connector.ProgressOK, connector.ProgressNow}

@@ -54,7 +54,7 @@ func (f *Flow) VerifyApp(ctx context.Context, app connector.App, callbackURL str
 	bad := func(code, advice string) connector.AppFinding {
 		return connector.AppFinding{Code: code, Detail: advice}
 	}
-	switch p { //nolint:exhaustive // the rest means that nothing was found out
+	switch p {
 	case ProblemClientID:
 		return []connector.AppFinding{bad("client_id", a.ClientID)}, nil
 	case ProblemTenant:

@@ -33,7 +33,7 @@ func (x *xoauth2) Next(response []byte) (challenge []byte, done bool, err error)
 	}
 	if err := x.login(string(user), string(token)); err != nil {
 		x.refused = err
-		return []byte(`{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`), false, nil
+		return []byte(`{"status":"400","schemes":"Bearer","scope":"https://mail.google.com/"}`), false, nil //nolint:nilerr // told after the next message
 	}
 	return nil, true, nil
 }

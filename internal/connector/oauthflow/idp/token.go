@@ -96,7 +96,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	form := r.PostForm
 	if form.Get("grant_type") == "urn:ietf:params:oauth:grant-type:jwt-bearer" && s.cfg.Kind == Google {
-		s.assertion(w, r, form)
+		s.assertion(w, form)
 		return
 	}
 	id, secret := form.Get("client_id"), form.Get("client_secret")
@@ -109,15 +109,15 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	switch form.Get("grant_type") {
 	case "authorization_code":
-		s.exchange(w, r, form, id)
+		s.exchange(w, form, id)
 	case "refresh_token":
-		s.renew(w, r, form, id)
+		s.renew(w, form, id)
 	case "client_credentials":
 		if s.cfg.Kind != Microsoft || r.PathValue("tenant") == "common" {
 			s.refuse(w, Refusal{Code: "unsupported_grant_type"})
 			return
 		}
-		s.issue(w, r, &grant{client: id, scopes: strings.Fields(form.Get("scope")), mailbox: "*"}, false)
+		s.issue(w, &grant{client: id, scopes: strings.Fields(form.Get("scope")), mailbox: "*"}, false)
 	default:
 		s.refuse(w, Refusal{Code: "unsupported_grant_type"})
 	}
@@ -154,7 +154,7 @@ func (s *Server) redeem(form url.Values, id string) *grant {
 	return g
 }
 
-func (s *Server) exchange(w http.ResponseWriter, r *http.Request, form url.Values, id string) {
+func (s *Server) exchange(w http.ResponseWriter, form url.Values, id string) {
 	if s.cfg.Kind == LinkedIn && form.Get("code_verifier") != "" {
 		s.refuse(w, s.badCode())
 		return
@@ -173,10 +173,10 @@ func (s *Server) exchange(w http.ResponseWriter, r *http.Request, form url.Value
 		s.refuse(w, no)
 		return
 	}
-	s.issue(w, r, g, true)
+	s.issue(w, g, true)
 }
 
-func (s *Server) renew(w http.ResponseWriter, r *http.Request, form url.Values, id string) {
+func (s *Server) renew(w http.ResponseWriter, form url.Values, id string) {
 	old := form.Get("refresh_token")
 	s.mu.Lock()
 	g := s.refresh[old]
@@ -193,11 +193,11 @@ func (s *Server) renew(w http.ResponseWriter, r *http.Request, form url.Values, 
 		s.refuse(w, no)
 		return
 	}
-	s.issue(w, r, g, s.knob().RotateRefreshTokens)
+	s.issue(w, g, s.knob().RotateRefreshTokens)
 }
 
 // issue answers with tokens.
-func (s *Server) issue(w http.ResponseWriter, r *http.Request, g *grant, withRefresh bool) {
+func (s *Server) issue(w http.ResponseWriter, g *grant, withRefresh bool) {
 	k := s.knob()
 	in := k.ExpiresIn
 	if in == 0 {
@@ -240,7 +240,7 @@ func (s *Server) issue(w http.ResponseWriter, r *http.Request, g *grant, withRef
 }
 
 // assertion is Google's grant for service accounts (RFC 7523).
-func (s *Server) assertion(w http.ResponseWriter, r *http.Request, form url.Values) {
+func (s *Server) assertion(w http.ResponseWriter, form url.Values) {
 	bad := Refusal{Code: "invalid_grant", Description: "Invalid JWT Signature."}
 	parsed, err := jwt.ParseSigned(form.Get("assertion"), []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
@@ -279,5 +279,5 @@ func (s *Server) assertion(w http.ResponseWriter, r *http.Request, form url.Valu
 		s.refuse(w, Refusal{Status: 401, Code: "unauthorized_client", Description: "Client is unauthorized to retrieve access tokens using this method."})
 		return
 	}
-	s.issue(w, r, &grant{client: client.ID, scopes: strings.Fields(more.Scope), mailbox: claims.Subject}, false)
+	s.issue(w, &grant{client: client.ID, scopes: strings.Fields(more.Scope), mailbox: claims.Subject}, false)
 }
