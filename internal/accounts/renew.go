@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"latchkey"
@@ -241,8 +242,8 @@ func mend(a *latchkey.Account) {
 			return
 		}
 	}
-	switch a.Reason {
-	case latchkey.ReasonHostUnreachable, latchkey.ReasonConsentRevoked, latchkey.ReasonTokenExpired, ReasonProviderApp:
+	ours := []latchkey.Reason{latchkey.ReasonHostUnreachable, latchkey.ReasonConsentRevoked, latchkey.ReasonTokenExpired, ReasonProviderApp}
+	if slices.Contains(ours, a.Reason) {
 		a.Status, a.Reason = latchkey.AccountOK, latchkey.ReasonNone
 	}
 }

@@ -95,7 +95,7 @@ func fileOf(path string) (*string, error) {
 	case "-":
 		raw, err = io.ReadAll(io.LimitReader(os.Stdin, providerapps.MaxServiceAccount+1))
 	default:
-		raw, err = os.ReadFile(path) //nolint:gosec // the operator names the file
+		raw, err = os.ReadFile(path)
 	}
 	text := string(raw)
 	return &text, err

@@ -77,13 +77,13 @@ type Config struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 
-	Keys         Keys
-	Links        Links
-	Direct       Connecter
-	Accounts     Accounts
-	Events       Events
-	Answers      Answers
-	MAC          MAC
+	Keys     Keys
+	Links    Links
+	Direct   Connecter
+	Accounts Accounts
+	Events   Events
+	Answers  Answers
+	MAC      MAC
 	// ProviderApps may be nil only where nobody asks for one.
 	ProviderApps ProviderApps
 
