@@ -24,7 +24,7 @@ const (
 
 // Run renews credentials ahead of their end, and writes down the access tokens that were handed
 // out, until ctx ends. It returns when what was begun is finished: a rotated credential that is not
-// stored would be lost.
+// stored would be lost. End it after the last call of AccessToken and Check.
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for p, c := range s.cfg.Connectors {
@@ -34,6 +34,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { s.keepLedger(ctx) })
 	wg.Wait()
+	s.inFlight.Wait()
 	return nil
 }
 

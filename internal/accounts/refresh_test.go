@@ -38,6 +38,7 @@ type idp struct {
 	script  []func(ctx context.Context) (connector.Refreshed, error)
 	app     *connector.App
 	revoked []string
+	checked []string
 }
 
 func (p *idp) Refresh(ctx context.Context, c connector.Credential) (connector.Refreshed, error) {
@@ -66,6 +67,14 @@ func (p *idp) Refresh(ctx context.Context, c connector.Credential) (connector.Re
 
 func (p *idp) Token(c connector.Credential) (connector.AccessToken, error) {
 	return connector.AccessToken{Token: "at-" + strings.ReplaceAll(string(c.Secret), " ", "-"), Type: "Bearer", Scopes: []string{"mail"}}, nil
+}
+
+// Check says what the credential was.
+func (p *idp) Check(_ context.Context, c connector.Credential) (connector.Health, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.checked, p.app = append(p.checked, string(c.Secret)), c.App
+	return connector.Health{Status: latchkey.AccountOK}, nil
 }
 
 func (p *idp) Revoke(_ context.Context, c connector.Credential) error {
@@ -522,4 +531,21 @@ func (l *lab) issued(t testing.TB) (counts []float64) {
 		counts = append(counts, n)
 	}
 	return counts
+}
+
+// TestCheckRenewsFirst has a check find a token that has ended: that is no reason to say anything bad.
+func TestCheckRenewsFirst(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "sqlite", 1, nil, nil)
+	a := l.account(t, "u", -time.Minute, time.Minute)
+	got, err := l.replicas[0].Check(t.Context(), l.app, string(a.ID))
+	if err != nil || got.Status != latchkey.AccountOK || !slices.Equal(l.idp.checked, []string{"u 2"}) || l.idp.app == nil {
+		t.Errorf("%s, %v, checked %q", got.Status, err, l.idp.checked)
+	}
+	b := l.account(t, "v", -time.Minute, time.Minute)
+	l.idp.next(refusal, refusal)
+	got, err = l.replicas[0].Check(t.Context(), l.app, string(b.ID))
+	if err != nil || got.Status != latchkey.AccountCredentials || len(l.idp.checked) != 1 {
+		t.Errorf("%s, %v, checked %q", got.Status, err, l.idp.checked)
+	}
 }

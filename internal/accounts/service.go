@@ -66,6 +66,8 @@ type Service struct {
 	running map[latchkey.AccountID]struct{}
 
 	renewing singleflight.Group
+	// inFlight are renewals whose caller may be gone; Run waits for them.
+	inFlight sync.WaitGroup
 	failures failures
 	pace     map[latchkey.Provider]*rate.Limiter
 	issued   ledger

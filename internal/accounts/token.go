@@ -95,6 +95,8 @@ func (s *Service) fresh(ctx context.Context, a latchkey.Account) (latchkey.Accou
 	}
 	// The caller may hang up; what was begun for others too goes on.
 	done := s.renewing.DoChan(string(a.ID), func() (any, error) {
+		s.inFlight.Add(1)
+		defer s.inFlight.Done()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), freshTimeout)
 		defer cancel()
 		return s.renewNow(ctx, a)
