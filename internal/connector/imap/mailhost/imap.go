@@ -56,7 +56,7 @@ func (s *imapSession) Login(user, password string) error {
 
 // enter opens the mailbox to whom the credential let in, if the fault of the day does.
 func (s *imapSession) enter(user string, allowed bool) error {
-	switch f := s.host.fault(s.service); f.Kind { //nolint:exhaustive // the others come before
+	switch f := s.host.fault(s.service); f.Kind {
 	case HangAtLogin:
 		<-s.host.closed
 		return net.ErrClosed

@@ -88,3 +88,18 @@ func (p *pki) config(wrong bool) *tls.Config {
 
 // ServerTLS is the host's own configuration, for whoever serves its names over HTTPS.
 func (h *Host) ServerTLS() *tls.Config { return h.pki.config(false) }
+
+// Certificate makes an authority and a certificate of it for loopback and the names, for another
+// server on this machine; all in PEM.
+func Certificate(now time.Time, names ...string) (ca, cert, key []byte, err error) {
+	p, err := newPKI(now, names)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(p.right.PrivateKey)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("mailhost: %w", err)
+	}
+	cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.right.Certificate[0]})
+	return p.caPEM, cert, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}

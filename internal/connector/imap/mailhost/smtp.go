@@ -85,7 +85,7 @@ func (s *smtpSession) login(user, password string) error {
 
 // enter lets in whom the credential did, if the fault of the day does.
 func (s *smtpSession) enter(user string, allowed bool) error {
-	switch f := s.host.fault(s.service); f.Kind { //nolint:exhaustive // the others come before
+	switch f := s.host.fault(s.service); f.Kind {
 	case HangAtLogin:
 		<-s.host.closed
 		return net.ErrClosed

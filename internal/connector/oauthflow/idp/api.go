@@ -134,7 +134,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 		name = g.mailbox
 	}
 	answer(w, http.StatusOK, map[string]any{
-		"active": true, "username": name, "email": name, "scope": strings.Join(g.scopes, " "), "client_id": g.client,
+		"active": true, "username": strings.ToLower(name), "email": strings.ToLower(name), "scope": strings.Join(g.scopes, " "), "client_id": g.client,
 		"exp": g.expires.Unix(), "sub": g.user.Subject, "token_type": "Bearer",
 	})
 }
