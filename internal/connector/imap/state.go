@@ -8,8 +8,8 @@ import (
 
 	"latchkey"
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/login"
 	"latchkey/internal/connector/imap/settings"
+	"latchkey/internal/connector/login"
 )
 
 // The steps.
