@@ -64,7 +64,11 @@ func (e *Engine) Return(ctx context.Context, state string, values map[string]str
 		return Returned{}, err
 	}
 	back := Returned{Token: b.Token, Dialect: link.Dialect}
-	s := seat{link: link, app: app, flow: &flow, body: &b, cookie: cookie, now: e.cfg.Now()}
+	apps, err := e.clients(ctx, app, link)
+	if err != nil {
+		return Returned{}, err
+	}
+	s := seat{link: link, app: app, apps: apps, flow: &flow, body: &b, cookie: cookie, now: e.cfg.Now()}
 	if !s.live() || len(b.RedirectState) == 0 || subtle.ConstantTimeCompare(hashToken(secret), b.RedirectState) != 1 {
 		// The page itself says how things stand; a reload of the callback ends here too.
 		if b.Token == "" {

@@ -21,6 +21,7 @@ const maxVersion = 1000
 type transit struct {
 	now  time.Time
 	app  latchkey.Application
+	apps clients
 	link latchkey.Link
 	flow latchkey.Flow
 	body body
@@ -84,6 +85,7 @@ func (e *Engine) begin(ctx context.Context, tx store.Tx, t *transit, p latchkey.
 		return e.take(ctx, tx, t, connector.Turn{Failure: &connector.Failure{Code: errs.CodeProviderUnavailable}})
 	}
 	t.flow.Provider = p
+	t.body.Start.App = t.apps[p]
 	start := t.body.Start
 	start.Entropy = entropy()
 	turn, err := conn.Begin(start)
@@ -167,7 +169,7 @@ func (e *Engine) hold(ctx context.Context, tx store.Tx, t *transit, w connector.
 
 // switchTo goes on with another provider's connector, where the link allows that provider.
 func (e *Engine) switchTo(ctx context.Context, tx store.Tx, t *transit, s connector.Switch) error {
-	if !e.offered(t.app, t.link, s.Provider) {
+	if !e.offered(t.app, t.link, s.Provider, t.apps) {
 		return e.take(ctx, tx, t, connector.Turn{Failure: &connector.Failure{Code: errs.CodeProviderUnavailable, Retryable: true}})
 	}
 	if s.Email != "" {

@@ -224,11 +224,17 @@ func (e *Engine) commit(f latchkey.Flow, turn connector.Turn) {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
 	var t *transit
-	err := e.inTx(ctx, func(ctx context.Context, tx store.Tx) error {
+	apps, err := e.clientsOf(ctx, f)
+	if err != nil {
+		// Only a switch to another provider would need them; everything else goes on.
+		e.cfg.Log.WarnContext(ctx, "oauth clients not read", logFlow(f, err)...)
+	}
+	err = e.inTx(ctx, func(ctx context.Context, tx store.Tx) error {
 		var err error
 		if t, err = e.reopen(ctx, tx, f.ID, f.Fence); err != nil {
 			return err
 		}
+		t.apps = apps
 		if again(t.body.Work, turn) {
 			e.reschedule(t, turn)
 		} else if err := e.take(ctx, tx, t, turn); err != nil {
@@ -269,6 +275,22 @@ func (e *Engine) dropUnlessKept(f latchkey.Flow, turn connector.Turn) {
 		return
 	}
 	e.dropGrant(ctx, f, turn)
+}
+
+// clientsOf is clients for a flow whose link is not at hand.
+func (e *Engine) clientsOf(ctx context.Context, f latchkey.Flow) (clients, error) {
+	if e.cfg.Apps == nil {
+		return nil, nil
+	}
+	link, err := e.cfg.Store.Links().Get(ctx, f.ApplicationID, f.LinkID)
+	if err != nil {
+		return nil, err
+	}
+	app, err := e.application(ctx, f.ApplicationID)
+	if err != nil {
+		return nil, err
+	}
+	return e.clients(ctx, app, link)
 }
 
 // reopen reads a flow whose Work this process holds under the fence.
@@ -313,8 +335,12 @@ func (e *Engine) dropGrant(ctx context.Context, f latchkey.Flow, turn connector.
 	if turn.Grant == nil {
 		return
 	}
+	var app *connector.App
+	if b, err := decodeBody(f); err == nil {
+		app = b.Start.App
+	}
 	err := e.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
-		return e.revoke(ctx, tx, f.Provider, f.ApplicationID, *turn.Grant)
+		return e.revoke(ctx, tx, f.Provider, f.ApplicationID, app, *turn.Grant)
 	})
 	if err != nil {
 		e.cfg.Log.ErrorContext(ctx, "late grant not revoked", logFlow(f, err)...)
