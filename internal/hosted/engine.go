@@ -51,6 +51,9 @@ type Apps interface {
 	// For returns the client with the id, or the default one; errs.CodeNotFound where there is none.
 	// It is asked for every page, so it remembers for some seconds.
 	For(ctx context.Context, app latchkey.ApplicationID, p latchkey.Provider, id string) (*connector.App, error)
+	// Flag notes that the provider refused the client itself: the operator's matter. It must not be
+	// called inside a transaction.
+	Flag(ctx context.Context, app latchkey.ApplicationID, id, code string) error
 }
 
 // Config is what an Engine needs. Store, Connectors, Herald, Revocations, Now and Log are required.

@@ -96,7 +96,7 @@ func (e *Engine) offered(app latchkey.Application, l latchkey.Link, p latchkey.P
 	if !ok || !latchkey.Wished(l.Terms.Providers, p) {
 		return false
 	}
-	if desc.TestOnly && !app.Test || desc.NeedsApp && apps[p] == nil {
+	if desc.TestOnly && !app.Test || desc.NeedsApp && !forPeople(apps[p]) {
 		return false
 	}
 	return len(app.Providers) == 0 || slices.Contains(app.Providers, p)
@@ -137,6 +137,10 @@ func (e *Engine) clients(ctx context.Context, app latchkey.Application, l latchk
 	}
 	return out, nil
 }
+
+// forPeople tells whether end users can sign in through the client. One that only acts by a service
+// account cannot be offered to them.
+func forPeople(c *connector.App) bool { return c != nil && c.ClientID != "" }
 
 // wishedApp is the client that the link names, which is of one provider; the other providers of the
 // link use their default.

@@ -3,6 +3,7 @@ package hosted
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"latchkey"
@@ -105,7 +106,7 @@ func (e *Engine) broken(ctx context.Context, tx store.Tx, t *transit, cause erro
 func (e *Engine) take(ctx context.Context, tx store.Tx, t *transit, turn connector.Turn) error {
 	t.stop()
 	t.flow.Version++
-	t.body.Own, t.body.RedirectState = false, nil
+	t.body.Own, t.body.RedirectState, t.body.AdminState = false, nil, nil
 	if t.flow.Version > maxVersion && turn.Grant == nil {
 		turn = connector.Turn{Failure: &connector.Failure{Code: errs.CodeTooManyTries}}
 	}
@@ -129,6 +130,10 @@ func (e *Engine) take(ctx context.Context, tx store.Tx, t *transit, turn connect
 func (e *Engine) show(ctx context.Context, tx store.Tx, t *transit, s connector.Step, state []byte) error {
 	if s.Kind == connector.KindRedirect {
 		s.URL = t.bindRedirect(s.URL)
+	}
+	if strings.Contains(s.Payload, connector.AdminStatePlaceholder) {
+		s.Payload = t.bindAdmin(s.Payload)
+		s.Poll = adminPoll
 	}
 	before := t.body.Step
 	t.body.Step, t.body.State = s, state

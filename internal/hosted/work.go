@@ -243,6 +243,7 @@ func (e *Engine) commit(f latchkey.Flow, turn connector.Turn) {
 		return t.save(ctx, tx)
 	})
 	e.cfg.Edge(EdgeTaken)
+	e.flag(ctx, f, turn)
 	switch {
 	case err == nil:
 		e.launch(t, nil)
@@ -275,6 +276,20 @@ func (e *Engine) dropUnlessKept(f latchkey.Flow, turn connector.Turn) {
 		return
 	}
 	e.dropGrant(ctx, f, turn)
+}
+
+// flag tells the operator's side that a try ended because the provider refused the OAuth client.
+func (e *Engine) flag(ctx context.Context, f latchkey.Flow, turn connector.Turn) {
+	if turn.Failure == nil || turn.Failure.RefusedApp == "" || e.cfg.Apps == nil {
+		return
+	}
+	b, err := decodeBody(f)
+	if err == nil && b.Start.App != nil {
+		err = e.cfg.Apps.Flag(ctx, f.ApplicationID, b.Start.App.ID, turn.Failure.RefusedApp)
+	}
+	if err != nil {
+		e.cfg.Log.ErrorContext(ctx, "refused oauth client not flagged", logFlow(f, err)...)
+	}
 }
 
 // clientsOf is clients for a flow whose link is not at hand.
