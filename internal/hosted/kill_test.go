@@ -131,6 +131,9 @@ func TestKillAtEachEdgeOfAWork(t *testing.T) {
 			runChild(t, job)
 			run(t, r)
 			v := b.await("begun anew", func(v hosted.View) bool { return v.Step.ID == "mock.login" && !v.Busy })
+			if len(v.Step.Errors) != 1 || v.Step.Errors[0].Code != errs.CodeInterrupted {
+				t.Errorf("the first question is there again without a word: %+v", v.Step.Errors)
+			}
 			b.tryLogin(t, v, "live")
 			b.awaitStatus(latchkey.FlowCompleted)
 		})

@@ -156,6 +156,10 @@ func (e *Engine) takeUp(ctx context.Context, tx store.Tx, t *transit) error {
 			return err
 		}
 		t.body.Runs = runs
+		if t.body.Asking && len(t.body.Step.Errors) == 0 {
+			// Or the first question would be there again without a word.
+			t.body.Step.Errors = []connector.FieldIssue{{Code: errs.CodeInterrupted}}
+		}
 		return nil
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -42,6 +43,7 @@ type measured struct {
 	machine    machine
 	options    options
 	binarySize int64
+	others     float64 // what other programs took of the machine under the loads
 	bareCreate []rate
 	bareGet    []rate
 	insert     []float64
@@ -70,26 +72,27 @@ func measure(ctx context.Context, o options, dir, binary string, m *measured) (e
 			return err
 		}
 	}
-	// Starts and idleness first: the machine is quiet.
-	for _, name := range slices.Sorted(maps(databases)) {
-		e := &engineFigures{name: name}
-		m.engines = append(m.engines, e)
-		if err := e.starts(ctx, o, st, binary, databases[name]); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+	names := slices.Sorted(maps.Keys(databases))
+	slices.Reverse(names) // SQLite, the default, leads
+	for _, name := range names {
+		m.engines = append(m.engines, &engineFigures{name: name})
+	}
+	before, err := readBusy()
+	if err != nil {
+		return err
+	}
+	if err := underLoad(ctx, o, st, binary, databases, m); err != nil {
+		return err
+	}
+	if m.others, err = before.others(); err != nil {
+		return err
+	}
+	for _, e := range m.engines {
+		if err := e.starts(ctx, o, st, binary, databases[e.name]); err != nil {
+			return fmt.Errorf("%s: %w", e.name, err)
 		}
 	}
-	slices.Reverse(m.engines) // SQLite, the default, leads
-	return underLoad(ctx, o, st, binary, databases, m)
-}
-
-func maps(m map[string]string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
+	return nil
 }
 
 // underLoad starts everything that is compared and lets each have its turn in every round.

@@ -75,6 +75,7 @@ func (m *measured) print(w io.Writer) bool {
 	}
 	rows = append(rows, row{what: "size of the binary (CGO_ENABLED=0)", figure: mib(m.binarySize)})
 	fmt.Fprintf(w, "%s\n\n", m.machine)
+	fmt.Fprintf(w, "Other programs took %.0f %% of the machine's time under the loads.\n\n", 100*m.others)
 	fmt.Fprintf(w, "Medians of %d interleaved rounds; loads of %s over %d keep-alive connections; %d starts.\n\n",
 		m.options.rounds, m.options.each, m.options.conns, m.options.starts)
 	writeTable(w, rows)
@@ -149,9 +150,9 @@ func (m *measured) engineRows(e *engineFigures, judged bool) []row {
 		},
 		{
 			on + "whole journeys", "", fmt.Sprintf("%.0f/s", median(e.journeys, func(j journeys) float64 { return j.perSecond })),
-			fmt.Sprintf("%d at once; p50 %s, p99 %s; %.1f requests and %.1f mail connections each", atOnce, ms(median(e.journeys, func(j journeys) time.Duration { return j.p50 })),
+			fmt.Sprintf("%d at once; p50 %s, p99 %s; %.1f requests, %.1f mail connections and %d KiB written each", atOnce, ms(median(e.journeys, func(j journeys) time.Duration { return j.p50 })),
 				ms(median(e.journeys, func(j journeys) time.Duration { return j.p99 })), median(e.journeys, func(j journeys) float64 { return j.requests }),
-				median(e.journeys, func(j journeys) float64 { return j.connections })),
+				median(e.journeys, func(j journeys) float64 { return j.connections }), median(e.journeys, func(j journeys) int64 { return j.written })>>10),
 			none,
 		},
 		{
