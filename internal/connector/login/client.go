@@ -141,7 +141,7 @@ func (c *Client) encryptions(s Server) []Encryption {
 
 // mismatch tells whether an error may come from speaking with the wrong encryption.
 func mismatch(c errs.Code) bool {
-	switch c { //nolint:exhaustive // the rest are no mismatches
+	switch c {
 	case errs.CodeTLSFailed, errs.CodeNotIMAP, errs.CodeNotSMTP, errs.CodeNoSTARTTLS, errs.CodeConnectionTimeout,
 		errs.CodeConnectionClosed, errs.CodePlaintextRefused:
 		return true

@@ -97,7 +97,7 @@ func (e *Error) Unwrap() error { return e.Cause }
 // Refused tells whether the server answered and said no to the login itself, so that another port
 // or encryption would not help.
 func (e *Error) Refused() bool {
-	switch e.Code { //nolint:exhaustive // the list of codes is the whole product's; these are the refusals
+	switch e.Code {
 	case errs.CodeWrongPassword, errs.CodeAppPassword, errs.CodeIMAPDisabled, errs.CodeSMTPDisabled,
 		errs.CodeAccountBlocked, errs.CodeUseOAuth, errs.CodeRateLimited, errs.CodeTooManyConnections,
 		errs.CodeUnavailable:
