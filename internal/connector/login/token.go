@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -79,7 +80,7 @@ func (c *Client) VerifyToken(ctx context.Context, p Protocol, s Server, user, to
 	}
 	le := asError(err)
 	_, said, _ := x.Start()
-	le.Text = clean(le.Text, append(secretForms(user, token), string(said))...)
+	le.Text = clean(le.Text, append([]string{base64.StdEncoding.EncodeToString(said), string(said)}, secretForms(user, token)...)...)
 	if le.Code == errs.CodeWrongPassword || le.Code == errs.CodeAppPassword {
 		le.Code = errs.CodeCredentialRejected
 	}

@@ -19,7 +19,7 @@ import (
 
 func kinds() []idp.Kind { return []idp.Kind{idp.Google, idp.Microsoft, idp.LinkedIn, idp.Instagram} }
 
-func (r *rig) refresh(t *testing.T, c connector.Credential) (connector.Refreshed, error) {
+func (r *rig) refresh(t testing.TB, c connector.Credential) (connector.Refreshed, error) {
 	t.Helper()
 	f, ok := r.conn.(connector.Refresher)
 	if !ok {

@@ -60,7 +60,7 @@ func users(kind idp.Kind) []idp.User {
 	}
 }
 
-func newRig(t *testing.T, kind idp.Kind, issuer bool) *rig {
+func newRig(t testing.TB, kind idp.Kind, issuer bool) *rig {
 	t.Helper()
 	r := &rig{app: connector.App{ID: "pap_1", ClientID: "client-1", ClientSecret: "canary-secret-1", Protocol: "imap"}}
 	r.with.issuer = issuer
@@ -87,7 +87,7 @@ func newRig(t *testing.T, kind idp.Kind, issuer bool) *rig {
 	return r
 }
 
-func (r *rig) connector(t *testing.T, kind idp.Kind) connector.Connector {
+func (r *rig) connector(t testing.TB, kind idp.Kind) connector.Connector {
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -141,7 +141,7 @@ func (ear) Next(ctx context.Context) (connector.Input, error) {
 }
 
 // do does Works until something else comes of them.
-func (r *rig) do(t *testing.T, turn connector.Turn, err error) connector.Turn {
+func (r *rig) do(t testing.TB, turn connector.Turn, err error) connector.Turn {
 	t.Helper()
 	for range 5 {
 		if err != nil {
@@ -157,7 +157,7 @@ func (r *rig) do(t *testing.T, turn connector.Turn, err error) connector.Turn {
 }
 
 // away begins a flow and goes to the provider.
-func (r *rig) away(t *testing.T, start connector.Start) (connector.Turn, map[string]string) {
+func (r *rig) away(t testing.TB, start connector.Start) (connector.Turn, map[string]string) {
 	t.Helper()
 	turn, err := r.conn.Begin(start)
 	turn = r.do(t, turn, err)
@@ -167,7 +167,7 @@ func (r *rig) away(t *testing.T, start connector.Start) (connector.Turn, map[str
 	return turn, r.visit(t, turn.Step.URL)
 }
 
-func (r *rig) visit(t *testing.T, url string) map[string]string {
+func (r *rig) visit(t testing.TB, url string) map[string]string {
 	t.Helper()
 	q, err := r.idp.Visit(t.Context(), url)
 	if err != nil {
@@ -185,19 +185,19 @@ func (r *rig) visit(t *testing.T, url string) map[string]string {
 }
 
 // back returns from the provider.
-func (r *rig) back(t *testing.T, at connector.Turn, values map[string]string) connector.Turn {
+func (r *rig) back(t testing.TB, at connector.Turn, values map[string]string) connector.Turn {
 	t.Helper()
 	return r.answer(t, at, connector.ActReturn, values)
 }
 
-func (r *rig) answer(t *testing.T, at connector.Turn, a connector.Action, values map[string]string) connector.Turn {
+func (r *rig) answer(t testing.TB, at connector.Turn, a connector.Action, values map[string]string) connector.Turn {
 	t.Helper()
 	turn, err := r.conn.Resume(at.State, connector.Input{StepID: at.Step.ID, Action: a, Values: values, Entropy: make([]byte, 32)})
 	return r.do(t, turn, err)
 }
 
 // signIn is the whole way.
-func (r *rig) signIn(t *testing.T, start connector.Start) connector.Turn {
+func (r *rig) signIn(t testing.TB, start connector.Start) connector.Turn {
 	t.Helper()
 	at, values := r.away(t, start)
 	return r.back(t, at, values)
