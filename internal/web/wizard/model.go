@@ -322,11 +322,12 @@ func (z *Wizard) adminModel(r *http.Request, answer hosted.AdminAnswer) *page {
 	p := z.errorModel(r, http.StatusNotFound)
 	s := speaker{cat: z.words[""], args: map[string]string{"site": z.site}}
 	s.lang = s.cat.Negotiate(r.URL.Query().Get("locale"), r.Header.Get("Accept-Language"))
-	key := "page.admin." + string(answer)
-	p.Step, p.Mark = key, "bad"
+	key := "page.admin.refused"
+	p.Mark = "bad"
 	if answer == hosted.AdminConsented {
-		p.Mark = "good"
+		key, p.Mark = "page.admin.consented", "good"
 	}
+	p.Step = key
 	p.Heading, p.Lead = s.parts(key+".title"), s.parts(key+".text")
 	p.DocTitle = join(p.Heading)
 	return p
