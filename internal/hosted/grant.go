@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math/rand/v2"
 	"reflect"
 	"time"
 
@@ -219,15 +218,8 @@ func (e *Engine) setHealthy(acc *latchkey.Account, g connector.Grant) {
 	acc.Status, acc.Reason, acc.CheckedAt = latchkey.AccountOK, latchkey.ReasonNone, now
 	acc.ExpiresAt, acc.RefreshAt = g.ExpiresAt, time.Time{}
 	if _, ok := e.cfg.Connectors[acc.Provider].(connector.Refresher); ok && !g.ExpiresAt.IsZero() {
-		acc.RefreshAt = refreshAt(now, g.ExpiresAt)
+		acc.RefreshAt = latchkey.RefreshTime(acc.ID, now, g.ExpiresAt)
 	}
-}
-
-// refreshAt is when a credential is renewed first: at four fifths of its life, and not all of those
-// that were made in the same minute at once.
-func refreshAt(now, expires time.Time) time.Time {
-	life := expires.Sub(now)
-	return now.Add(life*4/5 - time.Duration(rand.Int64N(int64(max(life/20, 1)))))
 }
 
 func (e *Engine) emitAccount(ctx context.Context, tx store.Tx, acc latchkey.Account, link latchkey.LinkID, typ latchkey.EventType, data map[string]any) error {

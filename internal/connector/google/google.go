@@ -96,7 +96,7 @@ func New(cfg Config) *Connector {
 }
 
 func endpoints(connector.App) (oauthflow.Endpoints, error) {
-	return oauthflow.Endpoints{ //nolint:gosec // addresses
+	return oauthflow.Endpoints{
 		Authorize: "https://accounts.google.com/o/oauth2/v2/auth",
 		Token:     "https://oauth2.googleapis.com/token",
 		Userinfo:  "https://openidconnect.googleapis.com/v1/userinfo",

@@ -54,13 +54,13 @@ func accountExamples() map[string]any {
 			"imap_user": "ada@acme.io", "imap_password": "correct horse", "smtp_host": "smtp.acme.io", "smtp_port": 465,
 			"smtp_encryption": "tls", "smtp_user": "ada@acme.io", "smtp_password": "correct horse",
 		},
-		"google": members{"provider": "GOOGLE", "email": "ada@acme.io", "access_token": "ya29.a0Af", "refresh_token": "1//0gX"}, //nolint:gosec // an example
+		"google": members{"provider": "GOOGLE", "email": "ada@acme.io", "access_token": "ya29.a0Af", "refresh_token": "1//0gX"},
 	}
 }
 
 func providerAppExamples() map[string]any {
 	return map[string]any{
-		"google": members{"provider": "GOOGLE", "client_id": "1234-abc.apps.googleusercontent.com", "client_secret": "GOCSPX-shown-once"}, //nolint:gosec // an example
+		"google": members{"provider": "GOOGLE", "client_id": "1234-abc.apps.googleusercontent.com", "client_secret": "GOCSPX-shown-once"},
 		"microsoft": members{
 			"provider": "MICROSOFT", "name": "Acme mail", "client_id": "00000000-0000-4000-8000-000000000000",
 			"client_secret": "the~secrets.Value", "tenant": "organizations", "protocol": "api", "default": true,
@@ -69,7 +69,7 @@ func providerAppExamples() map[string]any {
 }
 
 func providerAppChangeExamples() map[string]any {
-	return map[string]any{"new_secret": members{"client_secret": "GOCSPX-the-new-one"}} //nolint:gosec // an example
+	return map[string]any{"new_secret": members{"client_secret": "GOCSPX-the-new-one"}}
 }
 
 func reconnectExamples() map[string]any {
