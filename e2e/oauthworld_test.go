@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -234,4 +235,50 @@ func (p *person) console() {
 			p.t.Errorf("console: %s", m)
 		}
 	}
+}
+
+// signIn goes the whole way with a client that speaks JSON; the provider asks nobody.
+func (w *oauthWorld) signIn(t *testing.T, l link) flow {
+	t.Helper()
+	v := w.visit(l)
+	f := v.at(t, nil, w.step+".redirect")
+	q, err := w.idp.Visit(t.Context(), f.Step.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := send(v.http, request(t, http.MethodGet, w.base+"/oauth/callback?"+q.Encode()))
+	if err != nil || res.status != http.StatusOK {
+		t.Fatalf("the callback: %v %d %s", err, res.status, res.body)
+	}
+	if f, err = v.until(t.Context(), nil, completed); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// token is the access token that an account gives. Nothing but that answer may hold it.
+func (w *oauthWorld) token(t *testing.T, account string) string {
+	t.Helper()
+	res := w.api.must(t, http.StatusOK, http.MethodPost, account+"/access-token", nil)
+	token := res.text("access_token")
+	if token == "" || res.text("token_type") != "Bearer" || !strings.Contains(res.text("scopes"), "mail.google.com") || !strings.Contains(res.header.Get("Cache-Control"), "no-store") {
+		t.Errorf("the access token is %s", res.body)
+	}
+	w.seen.token(token)
+	return token
+}
+
+// event waits for an event about an account.
+func (w *oauthWorld) event(t *testing.T, typ, account string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		res := w.api.must(t, http.StatusOK, http.MethodGet, "/v1/events?limit=250&type="+typ, nil)
+		if strings.Contains(string(res.body), `"`+account+`"`) {
+			return
+		}
+		if err := sleep(t.Context(), 100*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Errorf("no %s came", typ)
 }
