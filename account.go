@@ -109,6 +109,14 @@ type Account struct {
 	Options json.RawMessage
 	// Secret is the credential, in the connector's own form. Sealed at rest.
 	Secret []byte
+	// ProviderApp is the OAuth client that the credential belongs to; empty where there is none.
+	ProviderApp ProviderAppID
+	// ExpiresAt is when the credential stops working unless it is renewed; RefreshAt is when that is
+	// tried next. Zero for credentials that do not expire.
+	ExpiresAt time.Time
+	RefreshAt time.Time
+	// RefreshClaim is the end of the last claim (store.Accounts.ClaimRefresh); see Refreshing.
+	RefreshClaim time.Time
 	// Warnings are codes of what did not work when the account was connected.
 	Warnings []string
 	// Sequence numbers the account's events.

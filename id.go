@@ -27,6 +27,8 @@ type (
 	EndpointID string
 	// DeliveryID is dlv_…
 	DeliveryID string
+	// ProviderAppID is pap_…
+	ProviderAppID string
 )
 
 // Prefixes of the ids, one for each noun that has one.
@@ -38,6 +40,7 @@ const (
 	prefixAccount     = "acc_"
 	prefixEvent       = "evt_"
 	prefixDelivery    = "dlv_"
+	prefixProviderApp = "pap_"
 )
 
 // Base32 with an alphabet in ASCII order, so that the text sorts as the bytes do.
@@ -66,6 +69,11 @@ func NewEventID(now time.Time) EventID { return EventID(newID(prefixEvent, now))
 // NewDeliveryID makes a delivery's id, created at now.
 func NewDeliveryID(now time.Time) DeliveryID { return DeliveryID(newID(prefixDelivery, now)) }
 
+// NewProviderAppID makes a provider app's id, created at now.
+func NewProviderAppID(now time.Time) ProviderAppID {
+	return ProviderAppID(newID(prefixProviderApp, now))
+}
+
 // newID takes 48 bits of milliseconds and 16 of the time within one, so that things made one after
 // the other in a transaction sort as they were made, then 64 random bits.
 func newID(prefix string, now time.Time) string {
@@ -89,7 +97,7 @@ func IsFlowID(s string) bool {
 func HasPrefixOfID(s string) bool {
 	for _, p := range []string{
 		prefixApplication, prefixKey, prefixLink, prefixFlow, prefixAccount, prefixEvent, prefixDelivery,
-		"whe_", "pap_", "snd_", "dom_", "sin_",
+		prefixProviderApp, "whe_", "snd_", "dom_", "sin_",
 	} {
 		if strings.HasPrefix(s, p) {
 			return true

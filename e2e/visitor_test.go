@@ -20,6 +20,7 @@ type flow struct {
 	Status  string
 	Step    struct {
 		Kind, ID, Title, Text string
+		URL                   string
 		Actions               []string
 		Poll                  int64 `json:"poll_ms"`
 		Fields                []struct {

@@ -37,6 +37,10 @@ func (s *Service) Check(ctx context.Context, app latchkey.ApplicationID, idOrExt
 	if a, err = s.claim(ctx, app, a.ID); err != nil {
 		return a, err
 	}
+	before := a.Status
+	if a = s.freshForCheck(ctx, a); refused(a.Status) && !refused(before) {
+		return a, nil // the provider has just said so, twice
+	}
 	health, err := s.try(ctx, checker, a)
 	if err != nil {
 		return a, err
@@ -93,7 +97,10 @@ func tooSoon(wait time.Duration) error {
 func (s *Service) try(ctx context.Context, checker connector.Checker, a latchkey.Account) (connector.Health, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	cred := connector.Credential{AccountID: a.ID, Identity: a.Identity, Params: a.Params, Secret: a.Secret}
+	cred, err := s.credential(ctx, a)
+	if err != nil && !errs.Is(err, errs.CodeNotFound) {
+		return connector.Health{}, err
+	}
 	h, err := checker.Check(ctx, cred)
 	if err != nil {
 		return h, errs.Wrap(err, errs.Internal, errs.CodeInternal, "The check could not be done. It has been logged.")
@@ -172,7 +179,12 @@ func (s *Service) apply(ctx context.Context, tx store.Tx, a *latchkey.Account, h
 	if err := tx.Accounts().Update(ctx, *a); err != nil {
 		return err
 	}
-	data, err := eventData(*a, map[string]any{
+	return s.tellStatus(ctx, tx, *a, before, why)
+}
+
+// tellStatus writes the event of a changed status or reason.
+func (s *Service) tellStatus(ctx context.Context, tx store.Tx, a latchkey.Account, before latchkey.AccountStatus, why latchkey.Reason) error {
+	data, err := eventData(a, map[string]any{
 		"status": a.Status, "reason": nullable(string(a.Reason)), "action": nullable(string(latchkey.ActionFor(a.Status, a.Reason))),
 		"previous": map[string]any{"status": before, "reason": nullable(string(why))},
 	})

@@ -10,6 +10,7 @@ import (
 
 	"latchkey"
 	"latchkey/internal/connector"
+	"latchkey/internal/errs"
 	"latchkey/internal/store"
 )
 
@@ -37,7 +38,9 @@ type revokeArgs struct {
 	Identity      string                 `json:"identity"`
 	Params        json.RawMessage        `json:"params,omitempty"`
 	Sealed        []byte                 `json:"sealed"`
-	Test          bool                   `json:"test,omitempty"`
+	// ProviderApp is the OAuth client that the credential belongs to.
+	ProviderApp latchkey.ProviderAppID `json:"provider_app,omitempty"`
+	Test        bool                   `json:"test,omitempty"`
 	// Tell says that the application hears of the outcome: it knew the account.
 	Tell bool `json:"tell,omitempty"`
 }
@@ -86,6 +89,7 @@ func (s *Service) enqueueRevocation(ctx context.Context, tx store.Tx, a latchkey
 	args := revokeArgs{
 		ID: rand.Text(), ApplicationID: a.ApplicationID, AccountID: a.ID, Provider: a.Provider, Name: a.Name,
 		ExternalID: a.ExternalID, Identity: a.Identity, Params: a.Params, Test: a.Test, Tell: tell,
+		ProviderApp: a.ProviderApp,
 	}
 	var err error
 	if args.Sealed, err = s.cfg.Seal.Seal(args.aad(), a.Secret); err != nil {
@@ -101,9 +105,11 @@ func (s *Service) enqueueRevocation(ctx context.Context, tx store.Tx, a latchkey
 // Revoke has a grant ended at its provider that never became an account, or is not needed any
 // more. It takes part in the caller's transaction; providers that cannot be told are passed over.
 func (s *Service) Revoke(ctx context.Context, tx store.Tx, p latchkey.Provider, app latchkey.ApplicationID, c connector.Credential) error {
-	return s.enqueueRevocation(ctx, tx, latchkey.Account{
-		ID: c.AccountID, ApplicationID: app, Provider: p, Identity: c.Identity, Params: c.Params, Secret: c.Secret,
-	}, false)
+	a := latchkey.Account{ID: c.AccountID, ApplicationID: app, Provider: p, Identity: c.Identity, Params: c.Params, Secret: c.Secret}
+	if c.App != nil {
+		a.ProviderApp = latchkey.ProviderAppID(c.App.ID)
+	}
+	return s.enqueueRevocation(ctx, tx, a, false)
 }
 
 // HandleRevoke is the handler of KindRevoke. Of an account that was deleted it tells the
@@ -119,9 +125,7 @@ func (s *Service) HandleRevoke(ctx context.Context, j store.RunningJob) error {
 	}
 	plain, err := s.cfg.Seal.Open(args.aad(), args.Sealed)
 	if err == nil {
-		err = revoker.Revoke(ctx, connector.Credential{
-			AccountID: args.AccountID, Identity: args.Identity, Params: args.Params, Secret: plain,
-		})
+		err = s.revoke(ctx, revoker, args, plain)
 	}
 	if err == nil {
 		return s.tellRevocation(ctx, args, EventRevoked)
@@ -130,6 +134,18 @@ func (s *Service) HandleRevoke(ctx context.Context, j store.RunningJob) error {
 		return errors.Join(err, s.tellRevocation(ctx, args, EventRevocationFailed))
 	}
 	return err
+}
+
+func (s *Service) revoke(ctx context.Context, revoker connector.Revoker, args revokeArgs, secret []byte) error {
+	c, err := s.credential(ctx, latchkey.Account{
+		ID: args.AccountID, ApplicationID: args.ApplicationID, Provider: args.Provider, Identity: args.Identity,
+		Params: args.Params, Secret: secret, ProviderApp: args.ProviderApp,
+	})
+	// A client that is gone need not stand in the way: not every provider asks for it here.
+	if err != nil && !errs.Is(err, errs.CodeNotFound) {
+		return err
+	}
+	return revoker.Revoke(ctx, c)
 }
 
 func (s *Service) tellRevocation(ctx context.Context, args revokeArgs, what latchkey.EventType) error {

@@ -10,4 +10,16 @@
 //	an outage         CONNECTING and its reason, unless the end user is already asked to act
 //	a refusal         tried a second time; only then CREDENTIALS or PERMISSIONS
 //	anything else     as the connector says
+//
+// Run renews credentials that end, ahead of their end:
+//
+//	Refreshed         account
+//	renewed           stored before it is used; OK again where only this had failed
+//	an outage         tried again, ever later; CONNECTING once the token has ended
+//	the client's      provider_app.broken; ERROR once the token has ended, never CREDENTIALS
+//	  fault
+//	a refusal         tried a second time; only then CREDENTIALS
+//	nothing new       account.token_expiring a week ahead of the end, then CREDENTIALS
+//
+// Of all replicas one works on an account at a time: it claims it by moving RefreshAt.
 package accounts

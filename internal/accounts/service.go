@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
+
 	"latchkey"
 	"latchkey/internal/connector"
 	"latchkey/internal/errs"
@@ -25,6 +28,14 @@ type Sealer interface {
 	Open(aad string, sealed []byte) ([]byte, error)
 }
 
+// Apps knows the OAuth clients that credentials belong to.
+type Apps interface {
+	// For returns the client with the id; errs.CodeNotFound where it is gone.
+	For(ctx context.Context, app latchkey.ApplicationID, p latchkey.Provider, id string) (*connector.App, error)
+	// Flag notes what is wrong with the client, or with an empty code that it works.
+	Flag(ctx context.Context, app latchkey.ApplicationID, id, code string) error
+}
+
 // Config is what the service needs.
 type Config struct {
 	Store      store.Store
@@ -35,6 +46,16 @@ type Config struct {
 	Log        *slog.Logger
 	// RefusalPause lies between a refusal and the second try that confirms it; 0 means a second.
 	RefusalPause time.Duration
+	// Apps may be nil where no connector needs one.
+	Apps Apps
+	// RefreshRate is how many credentials of one provider this process renews in a second;
+	// 0 means DefaultRefreshRate. RefreshWorkers is how many at once; 0 means 64.
+	RefreshRate    float64
+	RefreshWorkers int
+	// RefreshTimeout bounds one try at the provider; 0 means 15 seconds.
+	RefreshTimeout time.Duration
+	// RefreshEvery is how often to look for credentials to renew; 0 means every 5 seconds.
+	RefreshEvery time.Duration
 }
 
 // Service looks after connected accounts.
@@ -43,6 +64,13 @@ type Service struct {
 
 	mu      sync.Mutex
 	running map[latchkey.AccountID]struct{}
+
+	renewing singleflight.Group
+	// inFlight are renewals whose caller may be gone; Run waits for them.
+	inFlight sync.WaitGroup
+	failures failures
+	pace     map[latchkey.Provider]*rate.Limiter
+	issued   ledger
 }
 
 // New makes the service.
@@ -50,7 +78,26 @@ func New(cfg Config) *Service {
 	if cfg.RefusalPause == 0 {
 		cfg.RefusalPause = time.Second
 	}
-	return &Service{cfg: cfg, running: make(map[latchkey.AccountID]struct{})}
+	if cfg.RefreshRate == 0 {
+		cfg.RefreshRate = DefaultRefreshRate
+	}
+	if cfg.RefreshWorkers == 0 {
+		cfg.RefreshWorkers = 64
+	}
+	if cfg.RefreshTimeout == 0 {
+		cfg.RefreshTimeout = 15 * time.Second
+	}
+	if cfg.RefreshEvery == 0 {
+		cfg.RefreshEvery = 5 * time.Second
+	}
+	s := &Service{
+		cfg: cfg, running: make(map[latchkey.AccountID]struct{}), pace: map[latchkey.Provider]*rate.Limiter{},
+		failures: failures{at: map[latchkey.AccountID]time.Time{}}, issued: ledger{open: map[ledgerKey]*ledgerEntry{}},
+	}
+	for p := range cfg.Connectors {
+		s.pace[p] = rate.NewLimiter(rate.Limit(cfg.RefreshRate), 1)
+	}
+	return s
 }
 
 // List returns a page of the application's accounts, newest first.
@@ -89,4 +136,16 @@ func eventData(a latchkey.Account, more map[string]any) (json.RawMessage, error)
 		data[k] = v
 	}
 	return json.Marshal(data)
+}
+
+// credential is what connectors work on: the account's secret, with the OAuth client that it
+// belongs to. errs.CodeNotFound means that the client is gone.
+func (s *Service) credential(ctx context.Context, a latchkey.Account) (connector.Credential, error) {
+	c := connector.Credential{AccountID: a.ID, Identity: a.Identity, Params: a.Params, Secret: a.Secret}
+	if a.ProviderApp == "" || s.cfg.Apps == nil {
+		return c, nil
+	}
+	var err error
+	c.App, err = s.cfg.Apps.For(ctx, a.ApplicationID, a.Provider, string(a.ProviderApp))
+	return c, err
 }

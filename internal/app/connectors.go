@@ -3,11 +3,18 @@ package app
 import (
 	"context"
 	"net"
+	"net/http"
 	"time"
 
 	"latchkey"
+	"latchkey/internal/config"
 	"latchkey/internal/connector"
+	"latchkey/internal/connector/google"
 	"latchkey/internal/connector/imap"
+	"latchkey/internal/connector/instagram"
+	"latchkey/internal/connector/linkedin"
+	"latchkey/internal/connector/login"
+	"latchkey/internal/connector/microsoft"
 	"latchkey/internal/connector/mock"
 	"latchkey/internal/safehttp"
 )
@@ -17,6 +24,10 @@ func (in *installation) connect(context.Context) error {
 	in.connectors = map[latchkey.Provider]connector.Connector{}
 	for _, c := range []connector.Connector{
 		in.imapConnector(),
+		in.googleConnector(),
+		in.microsoftConnector(),
+		linkedin.New(linkedin.Config{HTTP: in.oauthClient(), Issuer: in.cfg.LinkedInIssuer, URL: in.cfg.LinkedInURL, Now: in.now, Log: in.log}),
+		instagram.New(instagram.Config{HTTP: in.oauthClient(), URL: in.cfg.InstagramURL, Now: in.now, Log: in.log}),
 		in.mockConnector(),
 	} {
 		in.connectors[c.Describe().Provider] = c
@@ -32,6 +43,43 @@ func (in *installation) imapConnector() connector.Connector {
 		TLS:     in.egress.TLSConfig, AllowPlaintext: in.cfg.AllowPlaintextMail, ISPDBURL: in.cfg.ISPDBURL,
 		Now: in.now, Log: in.log, Tries: in.store.Tries(),
 	})
+}
+
+// oauthTimeout bounds one request to an OAuth provider.
+const oauthTimeout = 15 * time.Second
+
+// oauthClient reaches OAuth providers. It follows no redirect: what is sent there holds secrets.
+func (in *installation) oauthClient() *http.Client {
+	return in.egress.Client(safehttp.OAuth, safehttp.ClientOptions{Timeout: oauthTimeout})
+}
+
+func (in *installation) googleConnector() connector.Connector {
+	return google.New(google.Config{
+		HTTP: in.oauthClient(), Dial: mailDialer{in.egress}, TLS: in.egress.TLSConfig, AllowPlaintext: in.cfg.AllowPlaintextMail,
+		Issuer: in.cfg.GoogleIssuer, APIURL: in.cfg.GoogleAPIURL, IMAP: mailServer(in.cfg.GoogleIMAP, "imap"), SMTP: mailServer(in.cfg.GoogleSMTP, "smtp"),
+		Now: in.now, Log: in.log,
+	})
+}
+
+func (in *installation) microsoftConnector() connector.Connector {
+	return microsoft.New(microsoft.Config{
+		HTTP: in.oauthClient(), Dial: mailDialer{in.egress}, TLS: in.egress.TLSConfig, AllowPlaintext: in.cfg.AllowPlaintextMail,
+		Issuer: in.cfg.MicrosoftIssuer, Authority: in.cfg.MicrosoftAuthority, GraphURL: in.cfg.MicrosoftGraphURL,
+		IMAP: mailServer(in.cfg.MicrosoftIMAP, "imap"), SMTP: mailServer(in.cfg.MicrosoftSMTP, "smtp"), Now: in.now, Log: in.log,
+	})
+}
+
+// mailServer is a server that the configuration names; Check has seen that it can be read.
+func mailServer(address, protocol string) login.Server {
+	m, ok := config.ParseMailServer(address, protocol)
+	if !ok || address == "" {
+		return login.Server{}
+	}
+	out := login.Server{Host: m.Host, Port: m.Port, Encryption: login.STARTTLS}
+	if m.TLS {
+		out.Encryption = login.TLS
+	}
+	return out
 }
 
 // mailDialer goes out for mail only.

@@ -19,6 +19,7 @@ import (
 	"latchkey/internal/connector"
 	"latchkey/internal/hooks"
 	"latchkey/internal/hosted"
+	"latchkey/internal/providerapps"
 	"latchkey/internal/safehttp"
 	"latchkey/internal/secret"
 	"latchkey/internal/store/sqlstore"
@@ -40,6 +41,7 @@ type installation struct {
 	accounts   *accounts.Service
 	engine     *hosted.Engine
 	connectors map[latchkey.Provider]connector.Connector
+	clients    *providerapps.Service
 
 	closersMu sync.Mutex
 	closers   []func() error
@@ -128,12 +130,17 @@ func (in *installation) build(ctx context.Context) error {
 	if err := in.connect(ctx); err != nil {
 		return err
 	}
+	callback := in.callbackURL()
+	in.clients = providerapps.New(providerapps.Config{
+		Store: in.store, Connectors: in.connectors, Events: in.hooks, CallbackURL: callback, Now: in.now, Log: in.log,
+	})
 	in.accounts = accounts.New(accounts.Config{
 		Store: in.store, Connectors: in.connectors, Events: in.hooks, Seal: in.ring, Now: in.now, Log: in.log,
+		Apps: in.clients, RefreshRate: in.cfg.RefreshRate,
 	})
 	in.engine = hosted.New(hosted.Config{
 		Store: in.store, Connectors: in.connectors, Herald: herald{in.hooks}, Revocations: in.accounts,
-		Owner: owner(), CallbackURL: in.cfg.BaseURL + "/oauth/callback", Now: in.now, Log: in.log,
+		Owner: owner(), CallbackURL: callback, Apps: in.clients, Now: in.now, Log: in.log,
 	})
 	return nil
 }
@@ -216,3 +223,6 @@ func (in *installation) health(stopping func() bool) http.HandlerFunc {
 		_, _ = w.Write([]byte(text))
 	}
 }
+
+// callbackURL is the redirect URI of this host: there is one for all providers.
+func (in *installation) callbackURL() string { return in.cfg.BaseURL + "/oauth/callback" }

@@ -23,14 +23,15 @@ type cli struct {
 	config.Config
 	ConfigFile kong.ConfigFlag `name:"config" env:"LATCHKEY_CONFIG" placeholder:"FILE" help:"File with lines LATCHKEY_NAME=value."`
 
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Demo    demoCmd    `cmd:"" help:"Run everything on loopback with a sample application and a sample mail host."`
-	App     appCmd     `cmd:"" help:"Make and list applications."`
-	Key     keyCmd     `cmd:"" help:"Make, list and delete API keys."`
-	Keys    keysCmd    `cmd:"" help:"Rotate the keys that seal credentials."`
-	Doctor  doctorCmd  `cmd:"" help:"Check the configuration and everything it names."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database up to date. serve does it by itself."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve       serveCmd       `cmd:"" help:"Run the server."`
+	Demo        demoCmd        `cmd:"" help:"Run everything on loopback with a sample application and a sample mail host."`
+	App         appCmd         `cmd:"" help:"Make and list applications."`
+	Key         keyCmd         `cmd:"" help:"Make, list and delete API keys."`
+	ProviderApp providerAppCmd `cmd:"" name:"provider-app" help:"Register, list, verify and delete OAuth clients (provider apps)."`
+	Keys        keysCmd        `cmd:"" help:"Rotate the keys that seal credentials."`
+	Doctor      doctorCmd      `cmd:"" help:"Check the configuration and everything it names."`
+	Migrate     migrateCmd     `cmd:"" help:"Bring the database up to date. serve does it by itself."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 // console is where a command speaks.

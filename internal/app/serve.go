@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -193,19 +194,20 @@ func (in *installation) serve(ctx context.Context, ready func(addr string)) erro
 
 // background runs what goes on beside requests and jobs.
 func (in *installation) background(ctx context.Context) {
-	engine := make(chan struct{})
-	go func() {
-		defer close(engine)
-		if err := in.engine.Run(ctx); err != nil {
-			in.log.ErrorContext(ctx, "the flow engine ended", slog.String("cause", err.Error()))
-		}
-	}()
+	var services sync.WaitGroup
+	for what, run := range map[string]func(context.Context) error{"the flow engine": in.engine.Run, "the renewal of credentials": in.accounts.Run} {
+		services.Go(func() {
+			if err := run(ctx); err != nil {
+				in.log.ErrorContext(ctx, what+" ended", slog.String("cause", err.Error()))
+			}
+		})
+	}
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			<-engine
+			services.Wait()
 			return
 		case <-tick.C:
 			if err := in.ring.Refresh(ctx); err != nil && ctx.Err() == nil {
@@ -249,7 +251,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	}
 	v1 := api.New(api.Config{
 		BaseURL: base, Now: in.now, Log: in.log, Keys: in.apps, Links: in.engine, Direct: in.engine, Accounts: in.accounts,
-		Events: in.store.Events(), Answers: in.store.Idempotency(), MAC: in.ring, Version: Version,
+		Events: in.store.Events(), Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, Version: Version,
 		KeyLimit:      limit(in.cfg.KeyRate),
 		WrongKeyLimit: web.Limit{PerSecond: wrongKeyPerSecond, Burst: wrongKeyBurst},
 	})

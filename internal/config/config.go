@@ -40,6 +40,8 @@ type Config struct {
 	ISPDBURL           string   `name:"ispdb-url" env:"LATCHKEY_ISPDB_URL" placeholder:"URL" help:"Mail settings database; default is Thunderbird's. 'off' asks none."`
 	DNSServer          string   `env:"LATCHKEY_DNS_SERVER" placeholder:"IP:PORT" help:"DNS server for every look-up; default is the system's."`
 
+	OAuth
+
 	// Both hold off floods; people and backends stay far below. A burst may be ten times as large.
 	AddressRate float64 `env:"LATCHKEY_ADDRESS_RATE" default:"1000" placeholder:"N" help:"Requests per second that one client address may make without a valid API key; 0 for no limit."`
 	KeyRate     float64 `env:"LATCHKEY_KEY_RATE" default:"0" placeholder:"N" help:"Requests per second that one API key may make; 0 for no limit."`
@@ -104,6 +106,7 @@ func (c *Config) Check() error {
 	if _, err := c.Proxies(); err != nil {
 		add("LATCHKEY_TRUSTED_PROXIES", "must list addresses or ranges, such as 10.0.0.0/8")
 	}
+	c.check(add)
 	return errors.Join(bad...)
 }
 

@@ -35,6 +35,22 @@ type Revoker interface {
 	Revoke(ctx context.Context, a Credential) error
 }
 
+// Refresher is implemented by connectors whose credentials expire and can be renewed without the
+// end user, or that can be turned into an access token.
+type Refresher interface {
+	// Refresh renews the credential. What the provider refuses is a Refreshed with Refused set; an
+	// error is an outage: nothing is known, and the credential stays as it is. A Refreshed with
+	// RefusedApp set blames the operator's client (its secret expired), not the end user.
+	Refresh(ctx context.Context, c Credential) (Refreshed, error)
+	// Token reads the access token out of the credential, without network.
+	Token(c Credential) (AccessToken, error)
+}
+
+// AppVerifier is implemented by connectors that can tell whether an App is set up right.
+type AppVerifier interface {
+	VerifyApp(ctx context.Context, a App, callbackURL string) ([]AppFinding, error)
+}
+
 // DirectConnector is implemented by connectors that can connect from fields that the application's
 // backend already has (POST /v1/accounts). Direct is pure, like Begin; the Turn is a Work, a Grant,
 // a Failure or a Step that shows field errors.
@@ -53,6 +69,8 @@ type Descriptor struct {
 	Icon string
 	// Capabilities name what the provider's protocol takes (pkce, nonce, id_token, …).
 	Capabilities []string
+	// NeedsApp says that the provider can only be offered where the application has an App for it.
+	NeedsApp bool
 	// Scopes are codes of what the application will be able to do, for the consent text
 	// ("mail.read", "mail.send").
 	Scopes []string
@@ -89,6 +107,8 @@ type Start struct {
 	OAuthOffered []latchkey.Provider `json:"oauth_offered,omitempty"`
 	// CallbackURL is the redirect URI of this host, for connectors with redirect steps.
 	CallbackURL string `json:"callback_url,omitempty"`
+	// App is the OAuth client to use, for connectors that need one.
+	App *App `json:"app,omitempty"`
 	// Options are the link's further wishes.
 	Options Options `json:"options,omitzero"`
 	// Entropy is 32 fresh random bytes, so that Begin stays a function of its arguments even where
@@ -215,6 +235,8 @@ type Failure struct {
 	Retryable bool              `json:"retryable"`
 	// Detail is what the provider said, for the operator's log only.
 	Detail string `json:"-"`
+	// RefusedApp is the code of what is wrong with the operator's client, where that ended the try.
+	RefusedApp string `json:"-"`
 }
 
 // Credential is what Checker and Revoker work on.
@@ -223,6 +245,52 @@ type Credential struct {
 	Identity  string
 	Params    json.RawMessage
 	Secret    []byte
+	// App is the OAuth client that the credential belongs to, where there is one.
+	App *App
+}
+
+// App is an OAuth client registered at a provider: a ProviderApp, as a connector sees it.
+type App struct {
+	ID           string            `json:"id"`
+	Provider     latchkey.Provider `json:"provider"`
+	ClientID     string            `json:"client_id"`
+	ClientSecret string            `json:"client_secret,omitempty"`
+	// Tenant is Microsoft's authority: common, organizations, consumers or a tenant's id. Cloud is
+	// one of its clouds: global, gcc_high, dod, china.
+	Tenant string `json:"tenant,omitempty"`
+	Cloud  string `json:"cloud,omitempty"`
+	// Domain is a Google Workspace domain to which sign-in is limited.
+	Domain      string   `json:"domain,omitempty"`
+	ExtraScopes []string `json:"extra_scopes,omitempty"`
+	SkipScopes  []string `json:"skip_scopes,omitempty"`
+	// Protocol is how mail is reached: imap or api.
+	Protocol string `json:"protocol,omitempty"`
+	// ServiceAccount is Google's JSON key, for access without a person.
+	ServiceAccount string `json:"service_account,omitempty"`
+}
+
+// AppFinding is one thing that verifying an App looked at.
+type AppFinding struct {
+	Code   string // stable: client_id, client_secret, redirect_uri, permissions …
+	OK     bool
+	Detail string // what to do, and where to click
+}
+
+// Refreshed is what became of a refresh.
+type Refreshed struct {
+	Secret    []byte
+	ExpiresAt time.Time
+	Refused   *Health
+	// RefusedApp is the code of what is wrong with the operator's client.
+	RefusedApp string
+}
+
+// AccessToken is a token with which an application calls the provider itself.
+type AccessToken struct {
+	Token     string
+	Type      string
+	ExpiresAt time.Time
+	Scopes    []string
 }
 
 // Health is what a check found.

@@ -82,6 +82,11 @@ type Step struct {
 // StatePlaceholder stands in a redirect step's URL where the engine's state goes.
 const StatePlaceholder = "LATCHKEY_STATE"
 
+// AdminStatePlaceholder stands in a display step's Payload (a link for an administrator to open in a
+// browser that has no cookie of ours) where the engine puts a state of its own kind: whoever comes
+// back with it has said that an organisation consented, and nothing else.
+const AdminStatePlaceholder = "LATCHKEY_ADMIN_STATE"
+
 // Display is how a payload is shown.
 type Display string
 

@@ -176,7 +176,7 @@ func (e *Engine) takeOver(ctx context.Context, s seat) (View, error) {
 
 // bind makes a flow for this browser. With old, it takes the link over from that flow.
 func (e *Engine) bind(ctx context.Context, s seat, a Answer, old *latchkey.FlowID) (View, error) {
-	choices := e.choices(s.app, s.link)
+	choices := e.choices(s.app, s.link, s.apps)
 	if len(choices) == 0 {
 		return e.render(s), errs.New(errs.Conflict, errs.CodeProviderUnavailable, "None of this link's providers can be connected here.")
 	}
@@ -195,7 +195,7 @@ func (e *Engine) bind(ctx context.Context, s seat, a Answer, old *latchkey.FlowI
 	}
 	var t *transit
 	err = e.inTx(ctx, func(ctx context.Context, tx store.Tx) error {
-		t = &transit{now: s.now, app: s.app, fresh: true}
+		t = &transit{now: s.now, app: s.app, apps: s.apps, fresh: true}
 		if err := e.lockForStart(ctx, tx, s, t, old); err != nil {
 			return err
 		}

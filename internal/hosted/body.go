@@ -36,6 +36,8 @@ type body struct {
 	Inbox []connector.Input `json:"inbox,omitempty"`
 	// RedirectState is the hash of the state of the redirect step shown. It is good for one return.
 	RedirectState []byte `json:"redirect_state,omitempty"`
+	// AdminState is the hash of the state in the link for an administrator, on a step that has one.
+	AdminState []byte `json:"admin_state,omitempty"`
 	// Failure and Result are what a finished flow shows to its own browser.
 	Failure *failure `json:"failure,omitempty"`
 	Result  *result  `json:"result,omitempty"`

@@ -35,6 +35,9 @@ func (e *Engine) CreateLink(ctx context.Context, app latchkey.Application, spec 
 		terms.ReconnectAccount = acc.ID
 		// The wizard goes straight to what has to be mended, whatever list came along.
 		terms.Providers = []string{string(acc.Provider)}
+		if terms.ProviderApp == "" {
+			terms.ProviderApp = string(acc.ProviderApp)
+		}
 	}
 	token, hash := newToken()
 	link := latchkey.Link{

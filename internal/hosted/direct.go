@@ -23,6 +23,8 @@ type DirectSpec struct {
 	ExpectedIdentity string
 	// Reconnect is the account to mend, by our id or the application's; empty makes a new one.
 	Reconnect string
+	// ProviderApp is the OAuth client to use; empty means the default one.
+	ProviderApp string
 	// Values are the connector's own fields.
 	Values map[string]string
 }
@@ -49,6 +51,12 @@ func (e *Engine) Connect(ctx context.Context, app latchkey.Application, d Direct
 	direct, ok := e.cfg.Connectors[provider].(connector.DirectConnector)
 	if !ok || (e.descs[provider].TestOnly && !app.Test) {
 		return DirectResult{}, errs.New(errs.Conflict, errs.CodeProviderUnavailable, "This provider cannot be connected without the wizard; make a link instead.")
+	}
+	if e.descs[provider].NeedsApp {
+		if start.App, err = e.directApp(ctx, app, provider, d, tgt); err != nil {
+			return DirectResult{}, err
+		}
+		tgt.client = start.App
 	}
 	start.Entropy = entropy()
 	turn, err := direct.Direct(start, d.Values)
@@ -82,7 +90,7 @@ func (e *Engine) directTarget(ctx context.Context, app latchkey.Application, d D
 	if err != nil {
 		return tgt, start, "", err
 	}
-	tgt.reconnect = acc.ID
+	tgt.reconnect, tgt.prior = acc.ID, acc.ProviderApp
 	start.Mode = connector.ModeReconnect
 	// The application's backend may move an account to other servers: it owns the account.
 	start.AllowServerChange = true
@@ -91,6 +99,22 @@ func (e *Engine) directTarget(ctx context.Context, app latchkey.Application, d D
 		Sources: acc.Sources, Params: acc.Params, Secret: acc.Secret,
 	}
 	return tgt, start, acc.Provider, nil
+}
+
+// directApp finds the OAuth client of a direct connection.
+func (e *Engine) directApp(ctx context.Context, app latchkey.Application, p latchkey.Provider, d DirectSpec, tgt target) (*connector.App, error) {
+	if e.cfg.Apps == nil {
+		return nil, errs.New(errs.Conflict, errs.CodeProviderUnavailable, "This provider is not set up here.")
+	}
+	id := d.ProviderApp
+	if id == "" {
+		id = string(tgt.prior)
+	}
+	c, err := e.cfg.Apps.For(ctx, app.ID, p, id)
+	if errs.Is(err, errs.CodeNotFound) {
+		return nil, errs.New(errs.Conflict, errs.CodeProviderUnavailable, "This provider is not set up for the application: register a provider app first.")
+	}
+	return c, err
 }
 
 // runDirect does the Works of a direct connection one after the other.
@@ -178,7 +202,7 @@ func (e *Engine) keepDirect(ctx context.Context, tgt target, p latchkey.Provider
 		if out, err = e.keep(ctx, tx, tgt, p, g, ""); err != nil || out.expected == "" {
 			return err
 		}
-		return e.revoke(ctx, tx, p, tgt.app.ID, g)
+		return e.revoke(ctx, tx, p, tgt.app.ID, tgt.client, g)
 	})
 	switch {
 	case errors.Is(err, store.ErrNotFound):

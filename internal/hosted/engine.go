@@ -46,12 +46,24 @@ type Revocations interface {
 	Revoke(ctx context.Context, tx store.Tx, p latchkey.Provider, app latchkey.ApplicationID, c connector.Credential) error
 }
 
+// Apps knows the OAuth clients that applications registered at providers.
+type Apps interface {
+	// For returns the client with the id, or the default one; errs.CodeNotFound where there is none.
+	// It is asked for every page, so it remembers for some seconds.
+	For(ctx context.Context, app latchkey.ApplicationID, p latchkey.Provider, id string) (*connector.App, error)
+	// Flag notes that the provider refused the client itself: the operator's matter. It must not be
+	// called inside a transaction.
+	Flag(ctx context.Context, app latchkey.ApplicationID, id, code string) error
+}
+
 // Config is what an Engine needs. Store, Connectors, Herald, Revocations, Now and Log are required.
 type Config struct {
 	Store       store.Store
 	Connectors  map[latchkey.Provider]connector.Connector
 	Herald      Herald
 	Revocations Revocations
+	// Apps may be nil where no connector needs one.
+	Apps Apps
 	// Owner names this process among the replicas.
 	Owner string
 	// CallbackURL is the redirect URI of this installation.

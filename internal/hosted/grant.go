@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"time"
 
 	"latchkey"
 	"latchkey/internal/connector"
@@ -24,6 +25,9 @@ type target struct {
 	name       string
 	metadata   map[string]string
 	options    json.RawMessage
+	client     *connector.App
+	// prior is the OAuth client of the account that is mended.
+	prior latchkey.ProviderAppID
 }
 
 // stored is what became of a grant.
@@ -43,10 +47,11 @@ func (e *Engine) grant(ctx context.Context, tx store.Tx, t *transit, g connector
 	if err != nil {
 		return err
 	}
+	tgt.client = t.body.Start.App
 	s, err := e.keep(ctx, tx, tgt, t.flow.Provider, g, t.link.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return errors.Join(
-			e.revoke(ctx, tx, t.flow.Provider, t.app.ID, g),
+			e.revoke(ctx, tx, t.flow.Provider, t.app.ID, t.body.Start.App, g),
 			e.fail(ctx, tx, t, connector.Failure{Code: errs.CodeNotFound}, latchkey.FlowFailed),
 		)
 	}
@@ -185,6 +190,10 @@ func (e *Engine) keepNew(ctx context.Context, tx store.Tx, tgt target, p latchke
 func fill(acc *latchkey.Account, tgt target, g connector.Grant) {
 	acc.Identity, acc.Proof = g.Identity, g.Proof
 	acc.Params, acc.Secret, acc.Sources, acc.Warnings = g.Params, g.Secret, g.Sources, g.Warnings
+	acc.ProviderApp = ""
+	if tgt.client != nil {
+		acc.ProviderApp = latchkey.ProviderAppID(tgt.client.ID)
+	}
 	switch {
 	case g.Name != "":
 		acc.Name = g.Name
@@ -201,12 +210,16 @@ func fill(acc *latchkey.Account, tgt target, g connector.Grant) {
 
 // setHealthy says OK: a Grant is only made after a real check. That one is as old as the account's
 // last change, by which accounts.Check tells it from a check that was asked for.
-func (e *Engine) setHealthy(acc *latchkey.Account, _ connector.Grant) {
+func (e *Engine) setHealthy(acc *latchkey.Account, g connector.Grant) {
 	now := acc.UpdatedAt
 	if acc.Status != latchkey.AccountOK {
 		acc.StatusAt = now
 	}
 	acc.Status, acc.Reason, acc.CheckedAt = latchkey.AccountOK, latchkey.ReasonNone, now
+	acc.ExpiresAt, acc.RefreshAt = g.ExpiresAt, time.Time{}
+	if _, ok := e.cfg.Connectors[acc.Provider].(connector.Refresher); ok && !g.ExpiresAt.IsZero() {
+		acc.RefreshAt = latchkey.RefreshTime(acc.ID, now, g.ExpiresAt)
+	}
 }
 
 func (e *Engine) emitAccount(ctx context.Context, tx store.Tx, acc latchkey.Account, link latchkey.LinkID, typ latchkey.EventType, data map[string]any) error {
@@ -225,7 +238,7 @@ func (e *Engine) emitAccount(ctx context.Context, tx store.Tx, acc latchkey.Acco
 
 // wrongAccount withdraws the grant and asks again, naming both accounts.
 func (e *Engine) wrongAccount(ctx context.Context, tx store.Tx, t *transit, g connector.Grant, expected string) error {
-	if err := e.revoke(ctx, tx, t.flow.Provider, t.app.ID, g); err != nil {
+	if err := e.revoke(ctx, tx, t.flow.Provider, t.app.ID, t.body.Start.App, g); err != nil {
 		return err
 	}
 	before := t.body.Step
@@ -240,12 +253,12 @@ func (e *Engine) wrongAccount(ctx context.Context, tx store.Tx, t *transit, g co
 }
 
 // revoke withdraws a grant that nobody will use, at its provider, by a job.
-func (e *Engine) revoke(ctx context.Context, tx store.Tx, p latchkey.Provider, app latchkey.ApplicationID, g connector.Grant) error {
+func (e *Engine) revoke(ctx context.Context, tx store.Tx, p latchkey.Provider, app latchkey.ApplicationID, client *connector.App, g connector.Grant) error {
 	if _, ok := e.cfg.Connectors[p].(connector.Revoker); !ok {
 		return nil
 	}
 	return e.cfg.Revocations.Revoke(ctx, tx, p, app, connector.Credential{
-		Identity: g.Identity, Params: g.Params, Secret: g.Secret,
+		Identity: g.Identity, Params: g.Params, Secret: g.Secret, App: client,
 	})
 }
 

@@ -22,6 +22,7 @@ type seat struct {
 	app    latchkey.Application
 	flow   *latchkey.Flow
 	body   *body
+	apps   clients
 	token  string
 	cookie string
 	now    time.Time
@@ -50,6 +51,9 @@ func (e *Engine) look(ctx context.Context, token string, cookies func(name strin
 		return seat{}, err
 	}
 	s := seat{link: link, app: app, token: token, cookie: cookies(CookieName(link.ID)), now: e.cfg.Now()}
+	if s.apps, err = e.clients(ctx, app, link); err != nil {
+		return seat{}, err
+	}
 	if s.cookie == "" {
 		return s, nil
 	}
@@ -87,25 +91,64 @@ func (e *Engine) View(ctx context.Context, token string, cookies func(name strin
 
 // offered tells whether the link may go to the provider: set up here, allowed by the application,
 // wished by the link.
-func (e *Engine) offered(app latchkey.Application, l latchkey.Link, p latchkey.Provider) bool {
+func (e *Engine) offered(app latchkey.Application, l latchkey.Link, p latchkey.Provider, apps clients) bool {
 	desc, ok := e.descs[p]
 	if !ok || !latchkey.Wished(l.Terms.Providers, p) {
 		return false
 	}
-	if desc.TestOnly && !app.Test {
+	if desc.TestOnly && !app.Test || desc.NeedsApp && !forPeople(apps[p]) {
 		return false
 	}
 	return len(app.Providers) == 0 || slices.Contains(app.Providers, p)
 }
 
-func (e *Engine) choices(app latchkey.Application, l latchkey.Link) []latchkey.Provider {
+func (e *Engine) choices(app latchkey.Application, l latchkey.Link, apps clients) []latchkey.Provider {
 	var out []latchkey.Provider
 	for _, p := range latchkey.Providers() {
-		if e.offered(app, l, p) {
+		if e.offered(app, l, p, apps) {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// clients are the OAuth clients that a link can use, by provider.
+type clients map[latchkey.Provider]*connector.App
+
+// clients looks up the OAuth clients of the providers that the link wishes for. It must not be
+// called inside a transaction: it may read the database.
+func (e *Engine) clients(ctx context.Context, app latchkey.Application, l latchkey.Link) (clients, error) {
+	var out clients
+	for p, desc := range e.descs {
+		if !desc.NeedsApp || e.cfg.Apps == nil || !latchkey.Wished(l.Terms.Providers, p) {
+			continue
+		}
+		c, err := e.cfg.Apps.For(ctx, app.ID, p, wishedApp(l, p))
+		if errs.Is(err, errs.CodeNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if out == nil {
+			out = clients{}
+		}
+		out[p] = c
+	}
+	return out, nil
+}
+
+// forPeople tells whether end users can sign in through the client. One that only acts by a service
+// account cannot be offered to them.
+func forPeople(c *connector.App) bool { return c != nil && c.ClientID != "" }
+
+// wishedApp is the client that the link names, which is of one provider; the other providers of the
+// link use their default.
+func wishedApp(l latchkey.Link, p latchkey.Provider) string {
+	if len(l.Terms.Providers) == 1 && l.Terms.Providers[0] == string(p) {
+		return l.Terms.ProviderApp
+	}
+	return ""
 }
 
 func notice(id string, actions ...connector.Action) connector.Step {
@@ -114,7 +157,7 @@ func notice(id string, actions ...connector.Action) connector.Step {
 
 // render turns a seat into a View.
 func (e *Engine) render(s seat) View {
-	v := View{Link: s.link, Application: s.app, Choices: e.choices(s.app, s.link)}
+	v := View{Link: s.link, Application: s.app, Choices: e.choices(s.app, s.link, s.apps)}
 	v.Scopes = e.scopes(v.Choices)
 	if s.flow != nil {
 		if done := e.renderOwn(s, &v); done {

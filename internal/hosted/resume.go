@@ -22,7 +22,7 @@ func (e *Engine) resume(ctx context.Context, s seat, a connector.Action, values 
 		if err != nil {
 			return err
 		}
-		t = &transit{now: s.now, app: s.app, link: s.link, flow: *s.flow, body: b, version: s.flow.Version, fence: s.flow.Fence}
+		t = &transit{now: s.now, app: s.app, apps: s.apps, link: s.link, flow: *s.flow, body: b, version: s.flow.Version, fence: s.flow.Fence}
 		if err := e.answer(ctx, tx, t, in); err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (e *Engine) answer(ctx context.Context, tx store.Tx, t *transit, in connect
 		t.flow.Version++
 		return e.fail(ctx, tx, t, connector.Failure{Code: errs.CodeCanceled, Retryable: true}, latchkey.FlowCanceled)
 	case in.Action == connector.ActBack && !b.Step.Offers(connector.ActBack):
-		return e.showPicker(ctx, tx, t, e.choices(t.app, t.link))
+		return e.showPicker(ctx, tx, t, e.choices(t.app, t.link, t.apps))
 	case b.Step.ID == StepPicker && b.Own:
 		return e.answerPicker(ctx, tx, t, in)
 	case b.Own: // the wrong account: once more, from the connector's first step
@@ -78,7 +78,7 @@ func (e *Engine) answer(ctx context.Context, tx store.Tx, t *transit, in connect
 }
 
 func (e *Engine) answerPicker(ctx context.Context, tx store.Tx, t *transit, in connector.Input) error {
-	choices := e.choices(t.app, t.link)
+	choices := e.choices(t.app, t.link, t.apps)
 	picked, err := pick(choices, in.Values["provider"])
 	if err == nil && picked != "" {
 		return e.begin(ctx, tx, t, picked)

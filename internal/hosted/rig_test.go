@@ -123,6 +123,7 @@ type options struct {
 	phoneOf mock.PhoneConfig
 	idle    bool // do not run the runner
 	live    bool // not a test application
+	apps    hosted.Apps
 	// wrap puts something between the engine and the store.
 	wrap func(store.Store) store.Store
 	// with replaces connectors.
@@ -175,11 +176,11 @@ func newRig(t *testing.T, o options) *rig {
 	if o.wrap != nil {
 		between = o.wrap(r.store)
 	}
-	connectors := map[latchkey.Provider]connector.Connector{latchkey.Mock: conn, latchkey.IMAP: renamed{conn}}
+	connectors := map[latchkey.Provider]connector.Connector{latchkey.Mock: conn, latchkey.IMAP: renamed{conn}, latchkey.Google: oauthLike{}}
 	maps.Copy(connectors, o.with)
 	r.engine = hosted.New(hosted.Config{
 		Store: between, Connectors: connectors,
-		Herald: r.heard, Revocations: r, Owner: o.owner, CallbackURL: "http://127.0.0.1/oauth/callback",
+		Herald: r.heard, Revocations: r, Apps: o.apps, Owner: o.owner, CallbackURL: "http://127.0.0.1/oauth/callback",
 		Now: r.clock.now, Log: log, Lease: o.lease, Wait: o.wait, Edge: o.edge,
 	})
 	r.app = ensureApp(t, r.store, !o.live)

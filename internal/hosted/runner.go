@@ -93,7 +93,15 @@ func (e *Engine) pickUp(ctx context.Context) {
 // claim takes one due Work up: a poll goes on, an interrupted Work becomes what its Interrupt says.
 func (e *Engine) claim(ctx context.Context, id latchkey.FlowID) error {
 	var t *transit
-	err := e.inTx(ctx, func(ctx context.Context, tx store.Tx) error {
+	f, err := e.cfg.Store.Flows().Get(ctx, id)
+	if err != nil {
+		return nil //nolint:nilerr // it was removed, or the next look finds it again
+	}
+	apps, err := e.clientsOf(ctx, f)
+	if err != nil {
+		return err
+	}
+	err = e.inTx(ctx, func(ctx context.Context, tx store.Tx) error {
 		t = nil
 		f, err := tx.Flows().Get(ctx, id)
 		if err != nil {
@@ -107,6 +115,7 @@ func (e *Engine) claim(ctx context.Context, id latchkey.FlowID) error {
 		if t, err = e.reopen(ctx, tx, id, f.Fence); err != nil {
 			return err
 		}
+		t.apps = apps
 		if t.body.Work == nil || !now.Before(f.ExpiresAt) {
 			t.stop() // nothing to do any more; the sweep ends the flow
 			return t.save(ctx, tx)

@@ -3,6 +3,7 @@ package hosted
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"latchkey"
@@ -21,6 +22,7 @@ const maxVersion = 1000
 type transit struct {
 	now  time.Time
 	app  latchkey.Application
+	apps clients
 	link latchkey.Link
 	flow latchkey.Flow
 	body body
@@ -84,6 +86,7 @@ func (e *Engine) begin(ctx context.Context, tx store.Tx, t *transit, p latchkey.
 		return e.take(ctx, tx, t, connector.Turn{Failure: &connector.Failure{Code: errs.CodeProviderUnavailable}})
 	}
 	t.flow.Provider = p
+	t.body.Start.App = t.apps[p]
 	start := t.body.Start
 	start.Entropy = entropy()
 	turn, err := conn.Begin(start)
@@ -103,7 +106,7 @@ func (e *Engine) broken(ctx context.Context, tx store.Tx, t *transit, cause erro
 func (e *Engine) take(ctx context.Context, tx store.Tx, t *transit, turn connector.Turn) error {
 	t.stop()
 	t.flow.Version++
-	t.body.Own, t.body.RedirectState = false, nil
+	t.body.Own, t.body.RedirectState, t.body.AdminState = false, nil, nil
 	if t.flow.Version > maxVersion && turn.Grant == nil {
 		turn = connector.Turn{Failure: &connector.Failure{Code: errs.CodeTooManyTries}}
 	}
@@ -127,6 +130,10 @@ func (e *Engine) take(ctx context.Context, tx store.Tx, t *transit, turn connect
 func (e *Engine) show(ctx context.Context, tx store.Tx, t *transit, s connector.Step, state []byte) error {
 	if s.Kind == connector.KindRedirect {
 		s.URL = t.bindRedirect(s.URL)
+	}
+	if strings.Contains(s.Payload, connector.AdminStatePlaceholder) {
+		s.Payload = t.bindAdmin(s.Payload)
+		s.Poll = adminPoll
 	}
 	before := t.body.Step
 	t.body.Step, t.body.State = s, state
@@ -167,7 +174,7 @@ func (e *Engine) hold(ctx context.Context, tx store.Tx, t *transit, w connector.
 
 // switchTo goes on with another provider's connector, where the link allows that provider.
 func (e *Engine) switchTo(ctx context.Context, tx store.Tx, t *transit, s connector.Switch) error {
-	if !e.offered(t.app, t.link, s.Provider) {
+	if !e.offered(t.app, t.link, s.Provider, t.apps) {
 		return e.take(ctx, tx, t, connector.Turn{Failure: &connector.Failure{Code: errs.CodeProviderUnavailable, Retryable: true}})
 	}
 	if s.Email != "" {

@@ -224,11 +224,17 @@ func (e *Engine) commit(f latchkey.Flow, turn connector.Turn) {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
 	var t *transit
-	err := e.inTx(ctx, func(ctx context.Context, tx store.Tx) error {
+	apps, err := e.clientsOf(ctx, f)
+	if err != nil {
+		// Only a switch to another provider would need them; everything else goes on.
+		e.cfg.Log.WarnContext(ctx, "oauth clients not read", logFlow(f, err)...)
+	}
+	err = e.inTx(ctx, func(ctx context.Context, tx store.Tx) error {
 		var err error
 		if t, err = e.reopen(ctx, tx, f.ID, f.Fence); err != nil {
 			return err
 		}
+		t.apps = apps
 		if again(t.body.Work, turn) {
 			e.reschedule(t, turn)
 		} else if err := e.take(ctx, tx, t, turn); err != nil {
@@ -237,6 +243,7 @@ func (e *Engine) commit(f latchkey.Flow, turn connector.Turn) {
 		return t.save(ctx, tx)
 	})
 	e.cfg.Edge(EdgeTaken)
+	e.flag(ctx, f, turn)
 	switch {
 	case err == nil:
 		e.launch(t, nil)
@@ -269,6 +276,36 @@ func (e *Engine) dropUnlessKept(f latchkey.Flow, turn connector.Turn) {
 		return
 	}
 	e.dropGrant(ctx, f, turn)
+}
+
+// flag tells the operator's side that a try ended because the provider refused the OAuth client.
+func (e *Engine) flag(ctx context.Context, f latchkey.Flow, turn connector.Turn) {
+	if turn.Failure == nil || turn.Failure.RefusedApp == "" || e.cfg.Apps == nil {
+		return
+	}
+	b, err := decodeBody(f)
+	if err == nil && b.Start.App != nil {
+		err = e.cfg.Apps.Flag(ctx, f.ApplicationID, b.Start.App.ID, turn.Failure.RefusedApp)
+	}
+	if err != nil {
+		e.cfg.Log.ErrorContext(ctx, "refused oauth client not flagged", logFlow(f, err)...)
+	}
+}
+
+// clientsOf is clients for a flow whose link is not at hand.
+func (e *Engine) clientsOf(ctx context.Context, f latchkey.Flow) (clients, error) {
+	if e.cfg.Apps == nil {
+		return nil, nil
+	}
+	link, err := e.cfg.Store.Links().Get(ctx, f.ApplicationID, f.LinkID)
+	if err != nil {
+		return nil, err
+	}
+	app, err := e.application(ctx, f.ApplicationID)
+	if err != nil {
+		return nil, err
+	}
+	return e.clients(ctx, app, link)
 }
 
 // reopen reads a flow whose Work this process holds under the fence.
@@ -313,8 +350,12 @@ func (e *Engine) dropGrant(ctx context.Context, f latchkey.Flow, turn connector.
 	if turn.Grant == nil {
 		return
 	}
+	var app *connector.App
+	if b, err := decodeBody(f); err == nil {
+		app = b.Start.App
+	}
 	err := e.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
-		return e.revoke(ctx, tx, f.Provider, f.ApplicationID, *turn.Grant)
+		return e.revoke(ctx, tx, f.Provider, f.ApplicationID, app, *turn.Grant)
 	})
 	if err != nil {
 		e.cfg.Log.ErrorContext(ctx, "late grant not revoked", logFlow(f, err)...)

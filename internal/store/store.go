@@ -7,8 +7,8 @@
 //   - fn's writes and jobs become visible together, or not at all. fn may be run again after a
 //     serialisation failure, so it must have no effects outside of tx.
 //   - A row that does not exist, or belongs to another application, is ErrNotFound.
-//   - Secrets (a flow's Body, an account's Secret, an application's WebhookSecret, an idempotent
-//     answer) are sealed by the implementation and bound to application, table, row and column: the
+//   - Secrets (a flow's Body, an account's Secret, an application's WebhookSecret, a provider app's
+//     ClientSecret and ServiceAccount, an idempotent answer) are sealed by the implementation and bound to application, table, row and column: the
 //     file or dump never holds them in clear.
 //   - Times are kept to the millisecond, in UTC; the zero time stays zero.
 package store
@@ -51,6 +51,7 @@ type Tx interface {
 	Deliveries() Deliveries
 	Idempotency() Idempotency
 	Tries() Tries
+	ProviderApps() ProviderApps
 	// Enqueue adds jobs; they run after commit, at least once.
 	Enqueue(ctx context.Context, jobs ...Job) error
 }
@@ -150,12 +151,32 @@ type Accounts interface {
 	Get(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
 	// ForUpdate is Get that keeps others from changing the account. Only inside InTx.
 	ForUpdate(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
-	// Update writes everything but ids, Sequence and CreatedAt.
+	// Update writes everything but ids, Sequence, RefreshClaim and CreatedAt.
 	Update(ctx context.Context, a latchkey.Account) error
 	// NextSequence counts the account's events. Only inside InTx.
 	NextSequence(ctx context.Context, id latchkey.AccountID) (int64, error)
 	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.AccountID) error
 	List(ctx context.Context, app latchkey.ApplicationID, p Page) ([]latchkey.Account, error)
+	// DueForRefresh lists accounts of a provider whose RefreshAt has come, the most urgent first, without
+	// their secrets. It is found by index. ClaimRefresh moves an account's RefreshAt from what it was to
+	// until, and RefreshClaim with it, so that one replica works on it; ErrStale where another was quicker.
+	DueForRefresh(ctx context.Context, p latchkey.Provider, now time.Time, limit int) ([]latchkey.Account, error)
+	ClaimRefresh(ctx context.Context, id latchkey.AccountID, was, until time.Time) error
+}
+
+// ProviderApps are few for each application.
+type ProviderApps interface {
+	// Create fails with ErrConflict where the id is taken. A new default takes the place of the one
+	// before it, here and in Update; two at once are ErrConflict for one of them, who may try again.
+	Create(ctx context.Context, a latchkey.ProviderApp) error
+	Get(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (latchkey.ProviderApp, error)
+	// ForUpdate is Get that keeps others from changing it. Only inside InTx.
+	ForUpdate(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (latchkey.ProviderApp, error)
+	// List returns all of them, oldest first.
+	List(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.ProviderApp, error)
+	// Update writes everything but ids, the provider and CreatedAt.
+	Update(ctx context.Context, a latchkey.ProviderApp) error
+	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) error
 }
 
 // EventFilter narrows a list of events; zero values do not narrow.

@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"latchkey/internal/app"
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 )
 
 // roles are what this program is when it starts itself, so that everything that is compared runs in

@@ -7,7 +7,7 @@ import (
 
 	"latchkey"
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/errs"
 )
 

@@ -12,8 +12,8 @@ import (
 
 	"latchkey"
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/imap/login"
 	"latchkey/internal/connector/imap/settings"
+	"latchkey/internal/connector/login"
 )
 
 //go:embed texts/*.json

@@ -6,8 +6,8 @@ import (
 	"errors"
 
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/imap/login"
 	"latchkey/internal/connector/imap/settings"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/errs"
 )
 

@@ -4,8 +4,8 @@ import (
 	"cmp"
 
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/imap/login"
 	"latchkey/internal/connector/imap/settings"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/errs"
 )
 

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/imap/login"
 	"latchkey/internal/connector/imap/settings"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/errs"
 )
 

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"latchkey"
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 )
 
 // TryCounter counts what strangers can repeat, over all replicas. The store's Tries is one.

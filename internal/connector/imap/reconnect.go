@@ -8,8 +8,8 @@ import (
 
 	"latchkey"
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/imap/login"
 	"latchkey/internal/connector/imap/settings"
+	"latchkey/internal/connector/login"
 )
 
 // beginReconnect asks only for what broke. Where nothing is left of the old credential, the servers

@@ -7,8 +7,8 @@ import (
 	"strconv"
 
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/imap/login"
 	"latchkey/internal/connector/imap/settings"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/errs"
 )
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"latchkey/internal/connector"
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/errs"
 )
 

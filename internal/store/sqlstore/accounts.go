@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"strings"
+	"time"
 
 	"latchkey"
 	"latchkey/internal/store"
@@ -44,6 +45,7 @@ func (a accounts) Create(ctx context.Context, v latchkey.Account) error {
 		StatusAt: ms(v.StatusAt), Sources: c.sources, Params: string(v.Params), Metadata: c.metadata,
 		Options: string(v.Options), Secret: c.secret, Warnings: c.warnings, Sequence: v.Sequence, Test: v.Test,
 		CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt), CheckedAt: ms(v.CheckedAt),
+		ProviderApp: string(v.ProviderApp), ExpiresAt: ms(v.ExpiresAt), RefreshAt: ms(v.RefreshAt),
 	}
 	return a.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateAccount(ctx, p) })
 }
@@ -103,6 +105,7 @@ func (a accounts) Update(ctx context.Context, v latchkey.Account) error {
 		StatusAt: ms(v.StatusAt), Sources: c.sources, Params: string(v.Params), Metadata: c.metadata,
 		Options: string(v.Options), Secret: c.secret, Warnings: c.warnings, Test: v.Test,
 		UpdatedAt: ms(v.UpdatedAt), CheckedAt: ms(v.CheckedAt),
+		ProviderApp: string(v.ProviderApp), ExpiresAt: ms(v.ExpiresAt), RefreshAt: ms(v.RefreshAt),
 	}
 	return a.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.UpdateAccount(ctx, p) })
 }
@@ -133,6 +136,39 @@ func (a accounts) List(ctx context.Context, app latchkey.ApplicationID, p store.
 	return convert(rows, a.fromRow)
 }
 
+func (a accounts) DueForRefresh(ctx context.Context, p latchkey.Provider, now time.Time, n int) ([]latchkey.Account, error) {
+	var rows []sqlgen.Account
+	err := a.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		rows, err = q.DueForRefresh(ctx, sqlgen.DueForRefreshParams{Provider: string(p), Now: ms(now), Page: limit(n)})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	// The secrets stay sealed: one that cannot be opened must not hold up all others.
+	for i := range rows {
+		rows[i].Secret = nil
+	}
+	return convert(rows, a.fromRow)
+}
+
+func (a accounts) ClaimRefresh(ctx context.Context, id latchkey.AccountID, was, until time.Time) error {
+	p := sqlgen.ClaimRefreshParams{ID: string(id), Was: ms(was), Until: ms(until)}
+	return a.write(ctx, func(ctx context.Context, q *sqlgen.Queries) error {
+		n, err := q.ClaimRefresh(ctx, p)
+		if err != nil || n > 0 {
+			return err
+		}
+		if n, err = q.CountAccount(ctx, string(id)); err != nil {
+			return err
+		}
+		if n == 0 {
+			return store.ErrNotFound
+		}
+		return store.ErrStale
+	})
+}
+
 func (a accounts) fromRow(r sqlgen.Account) (v latchkey.Account, err error) {
 	v = latchkey.Account{
 		ID: latchkey.AccountID(r.ID), ApplicationID: latchkey.ApplicationID(r.ApplicationID), ExternalID: r.ExternalID,
@@ -140,6 +176,8 @@ func (a accounts) fromRow(r sqlgen.Account) (v latchkey.Account, err error) {
 		Status: latchkey.AccountStatus(r.Status), Reason: latchkey.Reason(r.Reason), StatusAt: at(r.StatusAt),
 		Params: raw(r.Params), Options: raw(r.Options), Sequence: r.Sequence, Test: r.Test,
 		CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt), CheckedAt: at(r.CheckedAt),
+		ProviderApp: latchkey.ProviderAppID(r.ProviderApp), ExpiresAt: at(r.ExpiresAt), RefreshAt: at(r.RefreshAt),
+		RefreshClaim: at(r.RefreshClaim),
 	}
 	if v.Sources, err = fromJSON[[]latchkey.Source](r.Sources, "an account's sources"); err != nil {
 		return v, err

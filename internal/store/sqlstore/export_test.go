@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"context"
 	"database/sql"
 	"os"
 	"path/filepath"
@@ -51,3 +52,27 @@ func RawTx(t testing.TB, of store.Tx) *sql.Tx {
 
 // Waiting is how many callers wait for SQLite's one writer.
 func (s *Store) Waiting() int64 { return s.db.writer.waiting.Load() }
+
+// OpenAt opens the database with its tables as an older version left them.
+func OpenAt(ctx context.Context, o Options, version int64) (*Database, error) {
+	d := &Database{now: o.Now, log: o.Log}
+	if o.postgres() {
+		if err := d.openPostgres(ctx, o.URL); err != nil {
+			return nil, err
+		}
+		domain, err := schema.ReadFile("schema/domain.sql")
+		if err != nil {
+			return nil, err
+		}
+		if _, err := d.write.ExecContext(ctx, string(domain)); err != nil {
+			return nil, err
+		}
+	} else if err := d.openSQLite(ctx, o.Path); err != nil {
+		return nil, err
+	}
+	p, err := d.migrations()
+	if err == nil {
+		_, err = p.UpTo(ctx, version)
+	}
+	return d, err
+}

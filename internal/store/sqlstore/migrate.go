@@ -65,16 +65,7 @@ func (d *Database) migrate(ctx context.Context) (err error) {
 }
 
 func (d *Database) migrateLocked(ctx context.Context) error {
-	files, err := fs.Sub(schema, "schema/migrations")
-	if err != nil {
-		return err
-	}
-	dialect := goose.DialectPostgres
-	if d.sqlite() {
-		dialect = goose.DialectSQLite3
-	}
-	provider, err := goose.NewProvider(dialect, d.write, files,
-		goose.WithDisableGlobalRegistry(true), goose.WithTableName("schema_version"), goose.WithSlog(d.quietLog()))
+	provider, err := d.migrations()
 	if err != nil {
 		return err
 	}
@@ -94,6 +85,20 @@ func (d *Database) migrateLocked(ctx context.Context) error {
 		return fmt.Errorf("migrating the tables of jobs: %w", err)
 	}
 	return nil
+}
+
+// migrations are the steps from one version of the tables to the next.
+func (d *Database) migrations() (*goose.Provider, error) {
+	files, err := fs.Sub(schema, "schema/migrations")
+	if err != nil {
+		return nil, err
+	}
+	dialect := goose.DialectPostgres
+	if d.sqlite() {
+		dialect = goose.DialectSQLite3
+	}
+	return goose.NewProvider(dialect, d.write, files,
+		goose.WithDisableGlobalRegistry(true), goose.WithTableName("schema_version"), goose.WithSlog(d.quietLog()))
 }
 
 func (d *Database) migrateJobs(ctx context.Context) error {

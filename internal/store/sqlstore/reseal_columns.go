@@ -21,6 +21,12 @@ func sealedColumns() []sealedColumn {
 		{otherwise: answersSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
 			return q.CountIdempotencySealedWith(ctx, prefix)
 		}},
+		{otherwise: providerAppSecretsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountProviderAppSecretsSealedWith(ctx, prefix)
+		}},
+		{otherwise: serviceAccountsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountProviderAppServiceAccountsSealedWith(ctx, prefix)
+		}},
 	}
 }
 
@@ -83,6 +89,36 @@ func answersSealed(ctx context.Context, q *sqlgen.Queries, prefix []byte, _ stri
 				return q.SwapIdempotencyBody(ctx, sqlgen.SwapIdempotencyBodyParams{
 					ApplicationID: r.ApplicationID, Route: r.Route, KeyHash: r.KeyHash, Was: r.Sealed, Sealed: sealed,
 				})
+			},
+		}, nil
+	})
+}
+
+func providerAppSecretsSealed(ctx context.Context, q *sqlgen.Queries, prefix []byte, after string, _, page int32) ([]sealedRow, error) {
+	rows, err := q.ProviderAppSecretsSealedOtherwise(ctx, sqlgen.ProviderAppSecretsSealedOtherwiseParams{After: after, Prefix: prefix, Page: page})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, func(r sqlgen.ProviderAppSecretsSealedOtherwiseRow) (sealedRow, error) {
+		return sealedRow{
+			id: r.ID, place: providerAppPlace(r.ApplicationID, r.ID, "client_secret"), sealed: r.Sealed,
+			swap: func(ctx context.Context, q *sqlgen.Queries, sealed []byte) (int64, error) {
+				return q.SwapProviderAppSecret(ctx, sqlgen.SwapProviderAppSecretParams{ID: r.ID, Was: r.Sealed, Sealed: sealed})
+			},
+		}, nil
+	})
+}
+
+func serviceAccountsSealed(ctx context.Context, q *sqlgen.Queries, prefix []byte, after string, _, page int32) ([]sealedRow, error) {
+	rows, err := q.ProviderAppServiceAccountsSealedOtherwise(ctx, sqlgen.ProviderAppServiceAccountsSealedOtherwiseParams{After: after, Prefix: prefix, Page: page})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, func(r sqlgen.ProviderAppServiceAccountsSealedOtherwiseRow) (sealedRow, error) {
+		return sealedRow{
+			id: r.ID, place: providerAppPlace(r.ApplicationID, r.ID, "service_account"), sealed: r.Sealed,
+			swap: func(ctx context.Context, q *sqlgen.Queries, sealed []byte) (int64, error) {
+				return q.SwapProviderAppServiceAccount(ctx, sqlgen.SwapProviderAppServiceAccountParams{ID: r.ID, Was: r.Sealed, Sealed: sealed})
 			},
 		}, nil
 	})

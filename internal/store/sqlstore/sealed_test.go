@@ -35,6 +35,17 @@ func newAccount(app latchkey.ApplicationID, secret string) latchkey.Account {
 	return latchkey.Account{ID: latchkey.NewAccountID(now), ApplicationID: app, Secret: []byte(secret), CreatedAt: now}
 }
 
+// sealedValues is how many fill writes.
+const sealedValues = 6
+
+func newProviderApp(app latchkey.ApplicationID, secret string) latchkey.ProviderApp {
+	now := time.Now()
+	return latchkey.ProviderApp{
+		ID: latchkey.NewProviderAppID(now), ApplicationID: app, Provider: latchkey.Google, ClientID: "c",
+		ClientSecret: secret, ServiceAccount: secret, CreatedAt: now,
+	}
+}
+
 func newAnswer(app latchkey.ApplicationID, key byte) store.IdempotentAnswer {
 	return store.IdempotentAnswer{
 		ApplicationID: app, Route: "POST /v1/links", KeyHash: []byte{key}, CreatedAt: time.Now().Truncate(time.Millisecond),
@@ -52,6 +63,7 @@ func fill(t *testing.T, s *sqlstore.Store, secret string, key byte) (latchkey.Ap
 	must(t, s.Flows().Save(t.Context(), f, 0, 0))
 	must(t, s.Accounts().Create(t.Context(), acc))
 	must(t, s.Accounts().Update(t.Context(), acc))
+	must(t, s.ProviderApps().Create(t.Context(), newProviderApp(a.ID, secret)))
 	_, won, err := s.Idempotency().Claim(t.Context(), ans, time.Time{})
 	must(t, err)
 	if !won {
@@ -138,6 +150,24 @@ func TestSealedValuesAreBoundToTheirPlace(t *testing.T) {
 				t.Errorf("the %s opens a value that was moved there: %s", c.what, c.statement)
 			}
 		}
+		// A provider app's secrets: into another row, and into each other's column.
+		p1, p2 := newProviderApp(a1.ID, "one"), newProviderApp(a1.ID, "two")
+		must(t, s.ProviderApps().Create(t.Context(), p1))
+		must(t, s.ProviderApps().Create(t.Context(), p2))
+		for _, move := range []string{
+			"UPDATE provider_apps SET client_secret = (SELECT client_secret FROM provider_apps WHERE id = $1) WHERE id = $2",
+			"UPDATE provider_apps SET service_account = (SELECT client_secret FROM provider_apps WHERE id = $2) WHERE id = $1",
+		} {
+			from, to := p1, p2
+			if strings.Contains(move, "SET service_account") {
+				from, to = p1, p1
+			}
+			_, err := db.ExecContext(t.Context(), move, string(from.ID), string(to.ID))
+			must(t, err)
+			if _, err := s.ProviderApps().Get(t.Context(), a1.ID, to.ID); err == nil {
+				t.Errorf("the provider app opens a value that was moved there: %s", move)
+			}
+		}
 		// The row as a whole, under another application.
 		if _, err := db.ExecContext(t.Context(), "UPDATE accounts SET application_id = $1 WHERE id = $2", string(a2.ID), string(acc1.ID)); err != nil {
 			t.Fatal(err)
@@ -169,8 +199,8 @@ func TestReseal(t *testing.T) {
 		}
 		must(t, s.Flows().Create(t.Context(), newFlow("app_empty", "")))
 		keys.rotate(t, "key-2")
-		if got, err := s.SealedWith(t.Context(), []byte("key-1")); err != nil || got != 4*n {
-			t.Fatalf("sealed with the old key: %d, %v; want %d", got, err, 4*n)
+		if got, err := s.SealedWith(t.Context(), []byte("key-1")); err != nil || got != sealedValues*n {
+			t.Fatalf("sealed with the old key: %d, %v; want %d", got, err, sealedValues*n)
 		}
 		// One value cannot be opened: it must be reported, and not keep the others from being sealed.
 		_, err := s.Database().Writer().ExecContext(t.Context(), "UPDATE accounts SET secret = $1 WHERE id = (SELECT min(id) FROM accounts)", []byte("key-0 damaged"))
@@ -204,8 +234,8 @@ func TestReseal(t *testing.T) {
 		if got, err := s.SealedWith(t.Context(), []byte("key-1")); err != nil || got != 0 {
 			t.Errorf("sealed with the old key: %d, %v; want 0", got, err)
 		}
-		if got, err := s.SealedWith(t.Context(), []byte("key-2")); err != nil || got != 4*n-1 {
-			t.Errorf("sealed with the new key: %d, %v; want %d", got, err, 4*n-1)
+		if got, err := s.SealedWith(t.Context(), []byte("key-2")); err != nil || got != sealedValues*n-1 {
+			t.Errorf("sealed with the new key: %d, %v; want %d", got, err, sealedValues*n-1)
 		}
 		for i, f := range flows {
 			got, err := s.Flows().Get(t.Context(), f.ID)

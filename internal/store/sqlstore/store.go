@@ -73,6 +73,7 @@ func (t tx) Events() store.Events             { return events{t} }
 func (t tx) Deliveries() store.Deliveries     { return deliveries{t} }
 func (t tx) Idempotency() store.Idempotency   { return idempotency{t} }
 func (t tx) Tries() store.Tries               { return tries{t} }
+func (t tx) ProviderApps() store.ProviderApps { return providerApps{t} }
 
 // read runs fn on the transaction, or on the readers' pool.
 func (t tx) read(ctx context.Context, fn writeFunc) error {

@@ -2,18 +2,23 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"latchkey"
 	"latchkey/internal/errs"
 	"latchkey/internal/hosted"
+	"latchkey/internal/providerapps"
 )
 
 const (
 	maxSecret = 1024
+	maxToken  = 8192
 	maxHost   = 253
 	maxPort   = 65535
 )
@@ -25,7 +30,7 @@ func (a *API) createAccount(ctx context.Context, c *call) (answer, error) {
 		return answer{}, err
 	}
 	spec := readAccount(f, c.app)
-	if spec.Provider != "" && spec.Provider != latchkey.IMAP && spec.Provider != latchkey.Mock {
+	if spec.Provider == latchkey.WhatsApp || spec.Provider == latchkey.Telegram {
 		return answer{}, errs.New(errs.Conflict, errs.CodeProviderUnavailable,
 			"Accounts of this provider are connected by their end users. Make a link with POST /v1/links.")
 	}
@@ -79,7 +84,11 @@ func readAccount(f *fields, app latchkey.Application) hosted.DirectSpec {
 	spec.ExternalID = f.externalID("account_id", false)
 	spec.ExpectedIdentity = f.str("expected_identity", text{max: maxIdentity, trim: true, emptyAbsent: f.lenient})
 	spec.Metadata = f.flatMap("metadata", maxMetadata, maxMetadataKey, maxMetadataValue)
-	readMail(f, &spec)
+	spec.ProviderApp = f.str("provider_app", text{max: maxNameOf, trim: true, emptyAbsent: f.lenient})
+	if spec.ProviderApp != "" && !idShape(spec.ProviderApp, "pap_") {
+		f.fail("provider_app", errs.CodeInvalidValue, "This is not the id of a provider app.")
+	}
+	readCredential(f, &spec)
 	return spec
 }
 
@@ -97,8 +106,57 @@ func readReconnect(f *fields, acc latchkey.Account) hosted.DirectSpec {
 			}
 		}
 	}
-	readMail(f, &spec)
+	readCredential(f, &spec)
 	return spec
+}
+
+// byOAuth tells whether accounts of the provider are connected with tokens.
+func byOAuth(p latchkey.Provider) bool { return slices.Contains(providerapps.Providers(), p) }
+
+// readCredential reads a mailbox's password and servers, or tokens; see MailFields and TokenFields.
+// Fields of the other kind are refused: who sends them means something else.
+func readCredential(f *fields, spec *hosted.DirectSpec) {
+	tokens := readTokens(f)
+	if !byOAuth(spec.Provider) {
+		spec.Values = mailValues(f, spec)
+		if spec.Provider != latchkey.Mock {
+			requireMail(f, *spec)
+		}
+		f.strangers(tokens, "Accounts of this provider are connected with a password, not with tokens.")
+		return
+	}
+	mailbox := mailValues(f, spec)
+	for name, value := range mailbox {
+		if name == "email" || name == "name" {
+			tokens[name] = value
+			delete(mailbox, name)
+		}
+	}
+	f.strangers(mailbox, "Accounts of this provider are connected with tokens, not with a password.")
+	spec.Values = tokens
+}
+
+func (f *fields) strangers(values map[string]string, message string) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		f.fail(name, errs.CodeUnsupported, message)
+	}
+}
+
+// readTokens reads what an application has of an OAuth account.
+func readTokens(f *fields) map[string]string {
+	v := map[string]string{}
+	put := func(name, value string) {
+		if value != "" {
+			v[name] = value
+		}
+	}
+	put("access_token", f.str("access_token", text{max: maxToken, trim: true, emptyAbsent: true}))
+	put("refresh_token", f.str("refresh_token", text{max: maxToken, trim: true, emptyAbsent: true}))
+	put("scope", f.str("scope", text{max: maxToken, trim: true, emptyAbsent: true}))
+	if t, ok := f.instant("expires_at", false); ok {
+		put("expires_at", t.Format(time.RFC3339))
+	}
+	return v
 }
 
 func directProvider(f *fields, app latchkey.Application) latchkey.Provider {
@@ -108,14 +166,14 @@ func directProvider(f *fields, app latchkey.Application) latchkey.Provider {
 	}
 	p, ok := latchkey.ParseProvider(s)
 	if !ok || (p == latchkey.Mock && !app.Test) {
-		f.fail("provider", errs.CodeInvalidValue, "This is not a provider that can be connected here. There is IMAP.")
+		f.fail("provider", errs.CodeInvalidValue, "This is not a provider that can be connected here.")
 		return ""
 	}
 	return p
 }
 
-// readMail reads what describes a mailbox; see MailFields. The values go to the connector by name.
-func readMail(f *fields, spec *hosted.DirectSpec) {
+// mailValues reads what describes a mailbox; see MailFields. The values go to the connector by name.
+func mailValues(f *fields, spec *hosted.DirectSpec) map[string]string {
 	v := map[string]string{}
 	put := func(name, value string) {
 		if value != "" {
@@ -143,17 +201,18 @@ func readMail(f *fields, spec *hosted.DirectSpec) {
 	}
 	put("email", spec.Email)
 	put("name", spec.Name)
-	if spec.Provider == latchkey.Mock {
-		spec.Values = v
-		return
-	}
+	return v
+}
+
+// requireMail says what a mailbox cannot be connected without.
+func requireMail(f *fields, spec hosted.DirectSpec) {
+	v := spec.Values
 	if spec.Reconnect == "" && spec.Email == "" && !f.failed("email") {
 		f.fail("email", errs.CodeRequired, "Say which mailbox it is, by email or by an imap_user that is an address.")
 	}
 	if v["password"] == "" && v["imap_password"] == "" && v["smtp_password"] == "" && !f.failed("password") {
 		f.fail("password", errs.CodeRequired, "Send password, or imap_password and smtp_password.")
 	}
-	spec.Values = v
 }
 
 // failed tells whether something is wrong with the field already.

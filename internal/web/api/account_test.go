@@ -91,7 +91,7 @@ func TestConnectMailbox(t *testing.T) {
 	if diff := cmp.Diff([]string{"proxy: unsupported"}, r.codes()); diff != "" {
 		t.Error(diff)
 	}
-	for _, p := range []string{"GOOGLE", "OUTLOOK", "LINKEDIN", "WHATSAPP"} {
+	for _, p := range []string{"TELEGRAM", "WHATSAPP"} {
 		wantProblem(t, h.as(h.app, "POST", "/v1/accounts", `{"provider":"`+p+`"}`), 409, errs.CodeProviderUnavailable)
 	}
 	if r := h.as(h.app, "POST", "/v1/accounts", `{"provider":"MOCK","password":"x"}`); r.status != 400 {

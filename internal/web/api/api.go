@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"latchkey"
+	"latchkey/internal/connector"
 	"latchkey/internal/hosted"
+	"latchkey/internal/providerapps"
 	"latchkey/internal/store"
 	"latchkey/internal/web"
 )
@@ -41,6 +43,7 @@ type Accounts interface {
 	Get(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
 	Delete(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) error
 	Check(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
+	AccessToken(ctx context.Context, app latchkey.ApplicationID, idOrExternal string, key latchkey.KeyID) (connector.AccessToken, error)
 }
 
 // Events reads what happened.
@@ -60,9 +63,14 @@ type MAC interface {
 	MAC(purpose string, data []byte) []byte
 }
 
-// ProviderApps tells whether the application has that provider app (pap_…).
+// ProviderApps looks after the OAuth clients of applications.
 type ProviderApps interface {
-	Exists(ctx context.Context, app latchkey.ApplicationID, id string) (bool, error)
+	Create(ctx context.Context, app latchkey.ApplicationID, spec providerapps.Spec) (latchkey.ProviderApp, error)
+	List(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.ProviderApp, error)
+	Get(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (latchkey.ProviderApp, error)
+	Update(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID, spec providerapps.Spec) (latchkey.ProviderApp, error)
+	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) error
+	Verify(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (providerapps.Verification, error)
 }
 
 // Config is what the API needs.
@@ -78,7 +86,7 @@ type Config struct {
 	Events   Events
 	Answers  Answers
 	MAC      MAC
-	// ProviderApps may be nil where there are none.
+	// ProviderApps may be nil only where nobody asks for one.
 	ProviderApps ProviderApps
 
 	// KeyLimit bounds each key, and WrongKeyLimit the wrong keys of each address. Zero limits nothing.

@@ -7,11 +7,12 @@ import "latchkey/internal/errs"
 type members = map[string]any
 
 const (
-	exampleLinkID    = "lnk_01jdz3v8k4q2m7x9c5b6n8p0rs"
-	exampleAccountID = "acc_01jdz3w6t9e2h4k7m8n5p3q1vx"
-	exampleToken     = "h3Jr0m8wY2kTqz5XvN1cBfLs7DgPaEo9RiUu4HtMnWy"
-	exampleDate      = "2030-01-31T12:00:00.701Z"
-	exampleBase      = "https://connect.acme.io"
+	exampleLinkID        = "lnk_01jdz3v8k4q2m7x9c5b6n8p0rs"
+	exampleAccountID     = "acc_01jdz3w6t9e2h4k7m8n5p3q1vx"
+	exampleProviderAppID = "pap_01jdz3x2m5k8p1r4t7v0y3a6bc"
+	exampleToken         = "h3Jr0m8wY2kTqz5XvN1cBfLs7DgPaEo9RiUu4HtMnWy"
+	exampleDate          = "2030-01-31T12:00:00.701Z"
+	exampleBase          = "https://connect.acme.io"
 )
 
 func exampleHostedAuthURL() any {
@@ -53,7 +54,22 @@ func accountExamples() map[string]any {
 			"imap_user": "ada@acme.io", "imap_password": "correct horse", "smtp_host": "smtp.acme.io", "smtp_port": 465,
 			"smtp_encryption": "tls", "smtp_user": "ada@acme.io", "smtp_password": "correct horse",
 		},
+		"google": members{"provider": "GOOGLE", "email": "ada@acme.io", "access_token": "ya29.a0Af", "refresh_token": "1//0gX"},
 	}
+}
+
+func providerAppExamples() map[string]any {
+	return map[string]any{
+		"google": members{"provider": "GOOGLE", "client_id": "1234-abc.apps.googleusercontent.com", "client_secret": "GOCSPX-shown-once"},
+		"microsoft": members{
+			"provider": "MICROSOFT", "name": "Acme mail", "client_id": "00000000-0000-4000-8000-000000000000",
+			"client_secret": "the~secrets.Value", "tenant": "organizations", "protocol": "api", "default": true,
+		},
+	}
+}
+
+func providerAppChangeExamples() map[string]any {
+	return map[string]any{"new_secret": members{"client_secret": "GOCSPX-the-new-one"}}
 }
 
 func reconnectExamples() map[string]any {
@@ -77,6 +93,8 @@ func exampleProblem(status int) any {
 		set(errs.CodeNotFound, "Not found", "There is no such link.")
 	case 409:
 		set(errs.CodeConflict, "Conflict", "The request conflicts with what is there.")
+	case 503:
+		set(errs.CodeUnavailable, "Service unavailable", "The provider cannot be reached just now. Try again in a while.")
 	case 429:
 		set(errs.CodeTooManyRequests, "Too many requests", "Wait as long as Retry-After says, then go on.")
 	default:

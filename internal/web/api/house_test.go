@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -23,6 +24,7 @@ import (
 	"latchkey/internal/connector/mock"
 	"latchkey/internal/errs"
 	"latchkey/internal/hosted"
+	"latchkey/internal/providerapps"
 	"latchkey/internal/secret"
 	"latchkey/internal/store"
 	"latchkey/internal/store/sqlstore"
@@ -42,6 +44,7 @@ type house struct {
 	other   applications.Created
 	logs    *syncBuffer
 	direct  *direct
+	clients *providerapps.Service
 
 	mu sync.Mutex
 	at time.Time
@@ -137,10 +140,18 @@ func newHouse(t testing.TB, change func(*api.Config)) *house {
 			t.Error(err)
 		}
 	})
-	connectors := map[latchkey.Provider]connector.Connector{latchkey.Mock: mock.New(mock.Config{Now: h.now, Pace: time.Millisecond})}
+	connectors := map[latchkey.Provider]connector.Connector{
+		latchkey.Mock: mock.New(mock.Config{Now: h.now, Pace: time.Millisecond}),
+	}
 	h.apps = applications.New(applications.Config{Store: h.store, Now: h.now, Log: log, NewWebhookSecret: func() string { return "whsec_x" }})
+	withTokens := maps.Clone(connectors)
+	withTokens[latchkey.Google] = tokens{}
 	accountService := accounts.New(accounts.Config{
-		Store: h.store, Connectors: connectors, Events: herald{h.now}, Seal: ring, Now: h.now, Log: log, RefusalPause: time.Millisecond,
+		Store: h.store, Connectors: withTokens, Events: herald{h.now}, Seal: ring, Now: h.now, Log: log, RefusalPause: time.Millisecond,
+	})
+	h.clients = providerapps.New(providerapps.Config{
+		Store: h.store, Connectors: map[latchkey.Provider]connector.Connector{latchkey.Google: verifier{}}, Events: herald{h.now},
+		CallbackURL: "https://connect.test/oauth/callback", Now: h.now, Log: log,
 	})
 	engine := hosted.New(hosted.Config{
 		Store: h.store, Connectors: connectors, Herald: herald{h.now}, Revocations: accountService, Owner: "test", Now: h.now, Log: log,
@@ -152,7 +163,7 @@ func newHouse(t testing.TB, change func(*api.Config)) *house {
 	}
 	cfg := api.Config{
 		BaseURL: base, Now: h.now, Log: log, Keys: h.apps, Links: engine, Direct: h.direct, Accounts: accountService,
-		Events: h.store.Events(), Answers: h.store.Idempotency(), MAC: ring, Version: "0.0.0",
+		Events: h.store.Events(), Answers: h.store.Idempotency(), MAC: ring, ProviderApps: h.clients, Version: "0.0.0",
 	}
 	if change != nil {
 		change(&cfg)

@@ -62,12 +62,14 @@ func (a *API) formSpec(ctx context.Context, f *fields, app latchkey.Application)
 	case kind == "imap":
 		t.Providers = []string{string(latchkey.IMAP)}
 	case kind != "":
-		there, err := a.providerApp(ctx, app.ID, kind)
-		if err != nil {
-			return spec, err
-		}
-		if !there {
+		client, err := a.providerApp(ctx, app.ID, kind)
+		switch {
+		case errs.Is(err, errs.CodeNotFound):
 			f.fail("type", errs.CodeInvalidValue, "There is no such provider app.")
+		case err != nil:
+			return spec, err
+		default:
+			t.Providers = []string{string(client.Provider)}
 		}
 		t.ProviderApp = kind
 	}
@@ -88,9 +90,9 @@ func formType(f *fields) string {
 	return s
 }
 
-func (a *API) providerApp(ctx context.Context, app latchkey.ApplicationID, id string) (bool, error) {
+func (a *API) providerApp(ctx context.Context, app latchkey.ApplicationID, id string) (latchkey.ProviderApp, error) {
 	if a.cfg.ProviderApps == nil {
-		return false, nil
+		return latchkey.ProviderApp{}, errs.NotFoundf("provider app")
 	}
-	return a.cfg.ProviderApps.Exists(ctx, app, id)
+	return a.cfg.ProviderApps.Get(ctx, app, latchkey.ProviderAppID(id))
 }

@@ -61,6 +61,7 @@ func (a *API) describe() (document, error) {
 		Tags: []*huma.Tag{
 			{Name: tagLinks, Description: "One-time links that lead an end user through the wizard."},
 			{Name: tagAccounts, Description: "Connected mailboxes and profiles, and whether they work."},
+			{Name: tagProviderApps, Description: "The OAuth clients that you registered at providers."},
 			{Name: tagEvents, Description: "What happened, in order."},
 			{Name: tagApplication, Description: "Your application here."},
 		},
@@ -166,6 +167,8 @@ func problemText(status int) string {
 		return "The request does not go with what is there. The type says why."
 	case http.StatusTooManyRequests:
 		return "Too many requests."
+	case http.StatusServiceUnavailable:
+		return "The provider cannot be reached just now."
 	}
 	return "Our fault. The instance helps the operator to find the log line."
 }

@@ -118,6 +118,9 @@ func askedFields(t *testing.T, a *API) map[string][]string {
 	readAccount(f, app)
 	out["AccountRequest"] = f.asked
 	f = &fields{}
+	readProviderApp(f)
+	out["ProviderAppRequest"], out["ProviderAppChange"] = f.asked, f.asked
+	f = &fields{}
 	readReconnect(f, latchkey.Account{ID: exampleAccountID, Provider: latchkey.IMAP})
 	out["ReconnectRequest"] = f.asked
 	return out
@@ -156,6 +159,16 @@ func TestExamplesAreTaken(t *testing.T) {
 	}
 	for _, e := range accountExamples() {
 		read(t, e, func(f *fields) { readAccount(f, app) })
+	}
+	for _, e := range providerAppExamples() {
+		read(t, e, func(f *fields) {
+			if err := f.whole(latchkey.ProviderApp{}, readProviderApp(f)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for _, e := range providerAppChangeExamples() {
+		read(t, e, func(f *fields) { readProviderApp(f) })
 	}
 	for _, e := range reconnectExamples() {
 		read(t, e, func(f *fields) { readReconnect(f, latchkey.Account{ID: exampleAccountID, Provider: latchkey.IMAP}) })

@@ -2,16 +2,18 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"latchkey"
 )
 
 // Tags group the routes in the description.
 const (
-	tagLinks       = "Links"
-	tagAccounts    = "Accounts"
-	tagEvents      = "Events"
-	tagApplication = "Application"
+	tagLinks        = "Links"
+	tagAccounts     = "Accounts"
+	tagProviderApps = "Provider apps"
+	tagEvents       = "Events"
+	tagApplication  = "Application"
 )
 
 // routes is everything the API serves.
@@ -85,7 +87,7 @@ func (a *API) linkRoutes() []route {
 }
 
 func (a *API) otherRoutes() []route {
-	return append(a.accountRoutes(), []route{
+	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute()}, a.providerAppRoutes()), []route{
 		{
 			method: http.MethodGet, path: "/events", permission: latchkey.PermWebhooks, handle: a.listEvents,
 			doc: doc{
@@ -123,7 +125,8 @@ func (a *API) accountRoutes() []route {
 			doc: doc{
 				id: "createAccount", tag: tagAccounts, summary: "Connect without the wizard",
 				text: "Connect a mailbox whose password you already have. Both logins are tried on the servers before anything is stored, " +
-					"so this takes as long as they do. Settings that you leave out are looked up.",
+					"so this takes as long as they do. Settings that you leave out are looked up. For GOOGLE, MICROSOFT, LINKEDIN and INSTAGRAM send " +
+					"the tokens that you have, given to your provider app: they are tried as well, and renewed from then on.",
 				request: accountRequest{}, examples: accountExamples(),
 				answers: []docAnswer{
 					{status: http.StatusCreated, text: "The account is connected.", body: accountCreated{}},

@@ -140,7 +140,7 @@ func (p *page) focus() {
 	})
 	if first == nil && len(p.Notes)+len(p.Issues)+len(p.Verdicts) == 0 {
 		for i := range p.Fields {
-			if f := &p.Fields[i]; first == nil && f.Value == "" && (f.Kind == "input" || f.Kind == "password") {
+			if f := &p.Fields[i]; first == nil && f.Value == "" && f.Required && (f.Kind == "input" || f.Kind == "password") {
 				first = f
 			}
 		}

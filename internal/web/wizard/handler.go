@@ -179,6 +179,10 @@ func (z *Wizard) callback(w http.ResponseWriter, r *http.Request) {
 		z.fail(w, r, err)
 		return
 	}
+	if back.Admin != "" {
+		z.write(w, r, http.StatusOK, z.adminModel(r, back.Admin))
+		return
+	}
 	to := "/c/" + url.PathEscape(back.Token)
 	if back.Dialect == latchkey.DialectForm {
 		to = "/accounts/new?data=" + url.QueryEscape(back.Token)

@@ -18,6 +18,7 @@ import (
 type display struct {
 	QR      template.HTML
 	Code    string
+	Long    bool // to be copied, not to be typed
 	Expires *countdown
 	Attempt string
 }
@@ -64,6 +65,10 @@ func (z *Wizard) kindOf(p *page, s speaker, v hosted.View) error {
 	return nil
 }
 
+// longCode is what is still typed off a screen. What is longer, such as a link, is to be copied, and
+// is shown in the size of text.
+const longCode = 40
+
 func (z *Wizard) displayOf(p *page, s speaker, st connector.Step) error {
 	d := &display{Expires: s.countdown("page.renewed_in", z.secondsLeft(st.ExpiresAt))}
 	if st.Attempt > 0 && st.Attempts > 0 {
@@ -74,7 +79,7 @@ func (z *Wizard) displayOf(p *page, s speaker, st connector.Step) error {
 		return nil
 	}
 	if st.Display != connector.DisplayQR {
-		d.Code = st.Payload
+		d.Code, d.Long = st.Payload, len(st.Payload) > longCode
 		return nil
 	}
 	label := s.text("page.qr")

@@ -317,6 +317,22 @@ func (s speaker) countdown(key string, left int) *countdown {
 	return c
 }
 
+// adminModel is what an administrator reads who came back from the consent of an organisation.
+func (z *Wizard) adminModel(r *http.Request, answer hosted.AdminAnswer) *page {
+	p := z.errorModel(r, http.StatusNotFound)
+	s := speaker{cat: z.words[""], args: map[string]string{"site": z.site}}
+	s.lang = s.cat.Negotiate(r.URL.Query().Get("locale"), r.Header.Get("Accept-Language"))
+	key := "page.admin.refused"
+	p.Mark = "bad"
+	if answer == hosted.AdminConsented {
+		key, p.Mark = "page.admin.consented", "good"
+	}
+	p.Step = key
+	p.Heading, p.Lead = s.parts(key+".title"), s.parts(key+".text")
+	p.DocTitle = join(p.Heading)
+	return p
+}
+
 // errorModel is a page for a request without a step.
 func (z *Wizard) errorModel(r *http.Request, status int) *page {
 	s := speaker{cat: z.words[""], args: map[string]string{"site": z.site}}

@@ -32,6 +32,8 @@ const (
 	NoSTARTTLS
 	// Refuse refuses every login with Text (and Code, in SMTP).
 	Refuse
+	// RefuseAfter lets in and then refuses every command with Text (IMAP only).
+	RefuseAfter
 	// Slow waits for Delay before each connection is served.
 	Slow
 	// Inject answers STARTTLS with plain text of its own behind the consent.

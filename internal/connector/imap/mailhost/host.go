@@ -28,6 +28,8 @@ const (
 type Config struct {
 	// Users maps logins to passwords.
 	Users map[string]string
+	// Tokens tells whether an access token opens a user's mailbox; nil means no XOAUTH2.
+	Tokens func(user, token string) bool
 	// Listen is the address each service listens on, "127.0.0.1:0" if empty; Addrs overrides it.
 	Listen string
 	Addrs  map[Service]string
@@ -49,6 +51,8 @@ type Host struct {
 	backends  [services]backend
 	faults    [services]atomic.Pointer[Fault]
 
+	tokens func(user, token string) bool
+
 	mu    sync.Mutex
 	users map[string]string
 	conns map[net.Conn]struct{}
@@ -69,7 +73,7 @@ func Start(cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{pki: p, users: map[string]string{}, conns: map[net.Conn]struct{}{}, closed: make(chan struct{})}
+	h := &Host{pki: p, tokens: cfg.Tokens, users: map[string]string{}, conns: map[net.Conn]struct{}{}, closed: make(chan struct{})}
 	for user, password := range cfg.Users {
 		h.users[user] = password
 	}

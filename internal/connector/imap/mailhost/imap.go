@@ -51,6 +51,11 @@ type imapSession struct {
 }
 
 func (s *imapSession) Login(user, password string) error {
+	return s.enter(user, s.host.allows(user, password))
+}
+
+// enter opens the mailbox to whom the credential let in, if the fault of the day does.
+func (s *imapSession) enter(user string, allowed bool) error {
 	switch f := s.host.fault(s.service); f.Kind {
 	case HangAtLogin:
 		<-s.host.closed
@@ -59,7 +64,7 @@ func (s *imapSession) Login(user, password string) error {
 		s.host.imapRefused.Add(1)
 		return &imap.Error{Type: imap.StatusResponseTypeNo, Text: f.Text}
 	}
-	if !s.host.allows(user, password) {
+	if !allowed {
 		s.host.imapRefused.Add(1)
 		return imapserver.ErrAuthFailed
 	}
@@ -69,5 +74,18 @@ func (s *imapSession) Login(user, password string) error {
 		return err
 	}
 	s.Session = imapmemserver.NewUserSession(box)
+	if f := s.host.fault(s.service); f.Kind == RefuseAfter {
+		s.Session = &barred{Session: s.Session, text: f.Text}
+	}
 	return nil
+}
+
+// barred is a session that was let in and may do nothing.
+type barred struct {
+	imapserver.Session
+	text string
+}
+
+func (b *barred) List(*imapserver.ListWriter, string, []string, *imap.ListOptions) error {
+	return &imap.Error{Type: imap.StatusResponseTypeBad, Text: b.text}
 }

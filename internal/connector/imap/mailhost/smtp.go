@@ -57,9 +57,17 @@ type smtpSession struct {
 	user    string
 }
 
-func (s *smtpSession) AuthMechanisms() []string { return []string{sasl.Plain} }
+func (s *smtpSession) AuthMechanisms() []string {
+	if s.host.tokens == nil {
+		return []string{sasl.Plain}
+	}
+	return []string{sasl.Plain, "XOAUTH2"}
+}
 
 func (s *smtpSession) Auth(mech string) (sasl.Server, error) {
+	if mech == "XOAUTH2" && s.host.tokens != nil {
+		return &xoauth2{login: func(user, token string) error { return s.enter(user, s.host.accepts(user, token)) }}, nil
+	}
 	if mech != sasl.Plain {
 		return nil, smtp.ErrAuthUnknownMechanism
 	}
@@ -72,6 +80,11 @@ func (s *smtpSession) Auth(mech string) (sasl.Server, error) {
 }
 
 func (s *smtpSession) login(user, password string) error {
+	return s.enter(user, s.host.allows(user, password))
+}
+
+// enter lets in whom the credential did, if the fault of the day does.
+func (s *smtpSession) enter(user string, allowed bool) error {
 	switch f := s.host.fault(s.service); f.Kind {
 	case HangAtLogin:
 		<-s.host.closed
@@ -84,7 +97,7 @@ func (s *smtpSession) login(user, password string) error {
 		}
 		return &smtp.SMTPError{Code: code, EnhancedCode: smtp.NoEnhancedCode, Message: f.Text}
 	}
-	if !s.host.allows(user, password) {
+	if !allowed {
 		s.host.smtpRefused.Add(1)
 		return smtp.ErrAuthFailed
 	}

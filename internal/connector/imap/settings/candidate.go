@@ -4,7 +4,7 @@ import (
 	"net"
 	"strings"
 
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 )
 
 // Source is who says where mail is served.

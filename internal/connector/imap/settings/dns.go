@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 )
 
 // Resolver asks the DNS. *net.Resolver is one.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"sync"
 
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 )
 
 // Fetcher fetches over HTTP under the operator's egress policy. *http.Client is one.

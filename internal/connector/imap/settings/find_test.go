@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/internal/connector/imap/login"
 	"latchkey/internal/connector/imap/mailhost"
 	"latchkey/internal/connector/imap/settings"
+	"latchkey/internal/connector/login"
 )
 
 const budget = 3 * time.Second

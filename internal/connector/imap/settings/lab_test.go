@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/internal/connector/imap/login"
 	"latchkey/internal/connector/imap/mailhost"
 	"latchkey/internal/connector/imap/settings"
+	"latchkey/internal/connector/login"
 )
 
 // lab is a little internet on loopback: a name server, a mail host, and web servers for every name.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 )
 
 func TestParseAddress(t *testing.T) {

@@ -3,7 +3,7 @@ package settings
 import (
 	"strings"
 
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 )
 
 // OAuth names who could sign the mailbox's owner in instead of a password.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 )
 
 // search is one run. All of its state belongs to run's goroutine; sources and probes send to it.

@@ -1,6 +1,6 @@
 package settings
 
-import "latchkey/internal/connector/imap/login"
+import "latchkey/internal/connector/login"
 
 // elsewhere are providers of Asia and the Americas.
 func elsewhere() []Provider {

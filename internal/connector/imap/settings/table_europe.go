@@ -1,6 +1,6 @@
 package settings
 
-import "latchkey/internal/connector/imap/login"
+import "latchkey/internal/connector/login"
 
 // germany are providers of German-speaking countries.
 func germany() []Provider {

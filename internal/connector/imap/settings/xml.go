@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 )
 
 const (

@@ -1,7 +1,8 @@
 -- name: CreateAccount :execrows
 INSERT INTO accounts (id, application_id, external_id, provider, name, identity, proof, status, reason, status_at,
-    sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+    sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at,
+    provider_app, expires_at, refresh_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 ON CONFLICT DO NOTHING;
 
 -- name: GetAccount :one
@@ -20,7 +21,7 @@ SELECT * FROM accounts WHERE application_id = $1 AND external_id = $2 AND extern
 UPDATE accounts SET provider = @provider, name = @name, identity = @identity, proof = @proof, status = @status,
     reason = @reason, status_at = @status_at, sources = @sources, params = @params, metadata = @metadata,
     options = @options, secret = @secret, warnings = @warnings, test = @test, updated_at = @updated_at,
-    checked_at = @checked_at
+    checked_at = @checked_at, provider_app = @provider_app, expires_at = @expires_at, refresh_at = @refresh_at
 WHERE id = @id AND application_id = @application_id;
 
 -- name: NextAccountSequence :one
@@ -32,3 +33,13 @@ DELETE FROM accounts WHERE application_id = $1 AND id = $2;
 -- name: ListAccounts :many
 SELECT * FROM accounts WHERE application_id = @application_id AND id < @before
 ORDER BY id DESC LIMIT @page;
+
+-- name: DueForRefresh :many
+SELECT * FROM accounts WHERE provider = @provider AND refresh_at > 0 AND refresh_at <= @now
+ORDER BY refresh_at LIMIT @page;
+
+-- name: ClaimRefresh :execrows
+UPDATE accounts SET refresh_at = @until, refresh_claim = @until WHERE id = @id AND refresh_at = @was;
+
+-- name: CountAccount :one
+SELECT count(*) FROM accounts WHERE id = $1;

@@ -43,3 +43,23 @@ WHERE application_id = @application_id AND route = @route AND key_hash = @key_ha
 
 -- name: CountIdempotencySealedWith :one
 SELECT count(*) FROM idempotency WHERE length(body) > 0 AND substr(body, 1, 5) = @prefix;
+
+-- name: ProviderAppSecretsSealedOtherwise :many
+SELECT id, application_id, client_secret AS sealed FROM provider_apps
+WHERE id > @after AND length(client_secret) > 0 AND substr(client_secret, 1, 5) <> @prefix ORDER BY id LIMIT @page;
+
+-- name: SwapProviderAppSecret :execrows
+UPDATE provider_apps SET client_secret = @sealed WHERE id = @id AND client_secret = @was;
+
+-- name: CountProviderAppSecretsSealedWith :one
+SELECT count(*) FROM provider_apps WHERE length(client_secret) > 0 AND substr(client_secret, 1, 5) = @prefix;
+
+-- name: ProviderAppServiceAccountsSealedOtherwise :many
+SELECT id, application_id, service_account AS sealed FROM provider_apps
+WHERE id > @after AND length(service_account) > 0 AND substr(service_account, 1, 5) <> @prefix ORDER BY id LIMIT @page;
+
+-- name: SwapProviderAppServiceAccount :execrows
+UPDATE provider_apps SET service_account = @sealed WHERE id = @id AND service_account = @was;
+
+-- name: CountProviderAppServiceAccountsSealedWith :one
+SELECT count(*) FROM provider_apps WHERE length(service_account) > 0 AND substr(service_account, 1, 5) = @prefix;

@@ -10,7 +10,7 @@ import (
 )
 
 const accountByExternalID = `-- name: AccountByExternalID :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> ''
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> ''
 `
 
 type AccountByExternalIDParams struct {
@@ -43,12 +43,16 @@ func (q *Queries) AccountByExternalID(ctx context.Context, arg AccountByExternal
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.CheckedAt,
+		&i.ProviderApp,
+		&i.ExpiresAt,
+		&i.RefreshAt,
+		&i.RefreshClaim,
 	)
 	return i, err
 }
 
 const accountByExternalIDForUpdate = `-- name: AccountByExternalIDForUpdate :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> '' FOR UPDATE
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> '' FOR UPDATE
 `
 
 type AccountByExternalIDForUpdateParams struct {
@@ -81,14 +85,48 @@ func (q *Queries) AccountByExternalIDForUpdate(ctx context.Context, arg AccountB
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.CheckedAt,
+		&i.ProviderApp,
+		&i.ExpiresAt,
+		&i.RefreshAt,
+		&i.RefreshClaim,
 	)
 	return i, err
 }
 
+const claimRefresh = `-- name: ClaimRefresh :execrows
+UPDATE accounts SET refresh_at = $1, refresh_claim = $1 WHERE id = $2 AND refresh_at = $3
+`
+
+type ClaimRefreshParams struct {
+	Until int64
+	ID    string
+	Was   int64
+}
+
+func (q *Queries) ClaimRefresh(ctx context.Context, arg ClaimRefreshParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, claimRefresh, arg.Until, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const countAccount = `-- name: CountAccount :one
+SELECT count(*) FROM accounts WHERE id = $1
+`
+
+func (q *Queries) CountAccount(ctx context.Context, id string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countAccount, id)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const createAccount = `-- name: CreateAccount :execrows
 INSERT INTO accounts (id, application_id, external_id, provider, name, identity, proof, status, reason, status_at,
-    sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+    sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at,
+    provider_app, expires_at, refresh_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 ON CONFLICT DO NOTHING
 `
 
@@ -114,6 +152,9 @@ type CreateAccountParams struct {
 	CreatedAt     int64
 	UpdatedAt     int64
 	CheckedAt     int64
+	ProviderApp   string
+	ExpiresAt     int64
+	RefreshAt     int64
 }
 
 func (q *Queries) CreateAccount(ctx context.Context, arg CreateAccountParams) (int64, error) {
@@ -139,6 +180,9 @@ func (q *Queries) CreateAccount(ctx context.Context, arg CreateAccountParams) (i
 		arg.CreatedAt,
 		arg.UpdatedAt,
 		arg.CheckedAt,
+		arg.ProviderApp,
+		arg.ExpiresAt,
+		arg.RefreshAt,
 	)
 	if err != nil {
 		return 0, err
@@ -163,8 +207,68 @@ func (q *Queries) DeleteAccount(ctx context.Context, arg DeleteAccountParams) (i
 	return result.RowsAffected()
 }
 
+const dueForRefresh = `-- name: DueForRefresh :many
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim FROM accounts WHERE provider = $1 AND refresh_at > 0 AND refresh_at <= $2
+ORDER BY refresh_at LIMIT $3
+`
+
+type DueForRefreshParams struct {
+	Provider string
+	Now      int64
+	Page     int32
+}
+
+func (q *Queries) DueForRefresh(ctx context.Context, arg DueForRefreshParams) ([]Account, error) {
+	rows, err := q.db.QueryContext(ctx, dueForRefresh, arg.Provider, arg.Now, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Account
+	for rows.Next() {
+		var i Account
+		if err := rows.Scan(
+			&i.ID,
+			&i.ApplicationID,
+			&i.ExternalID,
+			&i.Provider,
+			&i.Name,
+			&i.Identity,
+			&i.Proof,
+			&i.Status,
+			&i.Reason,
+			&i.StatusAt,
+			&i.Sources,
+			&i.Params,
+			&i.Metadata,
+			&i.Options,
+			&i.Secret,
+			&i.Warnings,
+			&i.Sequence,
+			&i.Test,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.CheckedAt,
+			&i.ProviderApp,
+			&i.ExpiresAt,
+			&i.RefreshAt,
+			&i.RefreshClaim,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const getAccount = `-- name: GetAccount :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at FROM accounts WHERE id = $1 AND application_id = $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim FROM accounts WHERE id = $1 AND application_id = $2
 `
 
 type GetAccountParams struct {
@@ -197,12 +301,16 @@ func (q *Queries) GetAccount(ctx context.Context, arg GetAccountParams) (Account
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.CheckedAt,
+		&i.ProviderApp,
+		&i.ExpiresAt,
+		&i.RefreshAt,
+		&i.RefreshClaim,
 	)
 	return i, err
 }
 
 const getAccountForUpdate = `-- name: GetAccountForUpdate :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at FROM accounts WHERE id = $1 AND application_id = $2 FOR UPDATE
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim FROM accounts WHERE id = $1 AND application_id = $2 FOR UPDATE
 `
 
 type GetAccountForUpdateParams struct {
@@ -235,12 +343,16 @@ func (q *Queries) GetAccountForUpdate(ctx context.Context, arg GetAccountForUpda
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.CheckedAt,
+		&i.ProviderApp,
+		&i.ExpiresAt,
+		&i.RefreshAt,
+		&i.RefreshClaim,
 	)
 	return i, err
 }
 
 const listAccounts = `-- name: ListAccounts :many
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at FROM accounts WHERE application_id = $1 AND id < $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim FROM accounts WHERE application_id = $1 AND id < $2
 ORDER BY id DESC LIMIT $3
 `
 
@@ -281,6 +393,10 @@ func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]A
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.CheckedAt,
+			&i.ProviderApp,
+			&i.ExpiresAt,
+			&i.RefreshAt,
+			&i.RefreshClaim,
 		); err != nil {
 			return nil, err
 		}
@@ -310,8 +426,8 @@ const updateAccount = `-- name: UpdateAccount :execrows
 UPDATE accounts SET provider = $1, name = $2, identity = $3, proof = $4, status = $5,
     reason = $6, status_at = $7, sources = $8, params = $9, metadata = $10,
     options = $11, secret = $12, warnings = $13, test = $14, updated_at = $15,
-    checked_at = $16
-WHERE id = $17 AND application_id = $18
+    checked_at = $16, provider_app = $17, expires_at = $18, refresh_at = $19
+WHERE id = $20 AND application_id = $21
 `
 
 type UpdateAccountParams struct {
@@ -331,6 +447,9 @@ type UpdateAccountParams struct {
 	Test          bool
 	UpdatedAt     int64
 	CheckedAt     int64
+	ProviderApp   string
+	ExpiresAt     int64
+	RefreshAt     int64
 	ID            string
 	ApplicationID string
 }
@@ -353,6 +472,9 @@ func (q *Queries) UpdateAccount(ctx context.Context, arg UpdateAccountParams) (i
 		arg.Test,
 		arg.UpdatedAt,
 		arg.CheckedAt,
+		arg.ProviderApp,
+		arg.ExpiresAt,
+		arg.RefreshAt,
 		arg.ID,
 		arg.ApplicationID,
 	)

@@ -26,6 +26,10 @@ type Account struct {
 	CreatedAt     int64
 	UpdatedAt     int64
 	CheckedAt     int64
+	ProviderApp   string
+	ExpiresAt     int64
+	RefreshAt     int64
+	RefreshClaim  int64
 }
 
 type ApiKey struct {
@@ -140,6 +144,26 @@ type Link struct {
 	OpenedCount   int64
 	Test          bool
 	Terms         string
+}
+
+type ProviderApp struct {
+	ID             string
+	ApplicationID  string
+	Provider       string
+	Name           string
+	ClientID       string
+	ClientSecret   []byte
+	ServiceAccount []byte
+	Tenant         string
+	Cloud          string
+	Domain         string
+	ExtraScopes    string
+	SkipScopes     string
+	Protocol       string
+	IsDefault      bool
+	Flag           string
+	CreatedAt      int64
+	UpdatedAt      int64
 }
 
 type Try struct {

@@ -134,6 +134,28 @@ func (q *Queries) CountIdempotencySealedWith(ctx context.Context, prefix []byte)
 	return count, err
 }
 
+const countProviderAppSecretsSealedWith = `-- name: CountProviderAppSecretsSealedWith :one
+SELECT count(*) FROM provider_apps WHERE length(client_secret) > 0 AND substr(client_secret, 1, 5) = $1
+`
+
+func (q *Queries) CountProviderAppSecretsSealedWith(ctx context.Context, prefix []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countProviderAppSecretsSealedWith, prefix)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countProviderAppServiceAccountsSealedWith = `-- name: CountProviderAppServiceAccountsSealedWith :one
+SELECT count(*) FROM provider_apps WHERE length(service_account) > 0 AND substr(service_account, 1, 5) = $1
+`
+
+func (q *Queries) CountProviderAppServiceAccountsSealedWith(ctx context.Context, prefix []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countProviderAppServiceAccountsSealedWith, prefix)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const flowsSealedOtherwise = `-- name: FlowsSealedOtherwise :many
 
 SELECT id, application_id, body AS sealed FROM flows
@@ -223,6 +245,86 @@ func (q *Queries) IdempotencySealedOtherwise(ctx context.Context, arg Idempotenc
 	return items, nil
 }
 
+const providerAppSecretsSealedOtherwise = `-- name: ProviderAppSecretsSealedOtherwise :many
+SELECT id, application_id, client_secret AS sealed FROM provider_apps
+WHERE id > $1 AND length(client_secret) > 0 AND substr(client_secret, 1, 5) <> $2 ORDER BY id LIMIT $3
+`
+
+type ProviderAppSecretsSealedOtherwiseParams struct {
+	After  string
+	Prefix []byte
+	Page   int32
+}
+
+type ProviderAppSecretsSealedOtherwiseRow struct {
+	ID            string
+	ApplicationID string
+	Sealed        []byte
+}
+
+func (q *Queries) ProviderAppSecretsSealedOtherwise(ctx context.Context, arg ProviderAppSecretsSealedOtherwiseParams) ([]ProviderAppSecretsSealedOtherwiseRow, error) {
+	rows, err := q.db.QueryContext(ctx, providerAppSecretsSealedOtherwise, arg.After, arg.Prefix, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ProviderAppSecretsSealedOtherwiseRow
+	for rows.Next() {
+		var i ProviderAppSecretsSealedOtherwiseRow
+		if err := rows.Scan(&i.ID, &i.ApplicationID, &i.Sealed); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const providerAppServiceAccountsSealedOtherwise = `-- name: ProviderAppServiceAccountsSealedOtherwise :many
+SELECT id, application_id, service_account AS sealed FROM provider_apps
+WHERE id > $1 AND length(service_account) > 0 AND substr(service_account, 1, 5) <> $2 ORDER BY id LIMIT $3
+`
+
+type ProviderAppServiceAccountsSealedOtherwiseParams struct {
+	After  string
+	Prefix []byte
+	Page   int32
+}
+
+type ProviderAppServiceAccountsSealedOtherwiseRow struct {
+	ID            string
+	ApplicationID string
+	Sealed        []byte
+}
+
+func (q *Queries) ProviderAppServiceAccountsSealedOtherwise(ctx context.Context, arg ProviderAppServiceAccountsSealedOtherwiseParams) ([]ProviderAppServiceAccountsSealedOtherwiseRow, error) {
+	rows, err := q.db.QueryContext(ctx, providerAppServiceAccountsSealedOtherwise, arg.After, arg.Prefix, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ProviderAppServiceAccountsSealedOtherwiseRow
+	for rows.Next() {
+		var i ProviderAppServiceAccountsSealedOtherwiseRow
+		if err := rows.Scan(&i.ID, &i.ApplicationID, &i.Sealed); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const swapAccountSecret = `-- name: SwapAccountSecret :execrows
 UPDATE accounts SET secret = $1 WHERE id = $2 AND secret = $3
 `
@@ -298,6 +400,42 @@ func (q *Queries) SwapIdempotencyBody(ctx context.Context, arg SwapIdempotencyBo
 		arg.KeyHash,
 		arg.Was,
 	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const swapProviderAppSecret = `-- name: SwapProviderAppSecret :execrows
+UPDATE provider_apps SET client_secret = $1 WHERE id = $2 AND client_secret = $3
+`
+
+type SwapProviderAppSecretParams struct {
+	Sealed []byte
+	ID     string
+	Was    []byte
+}
+
+func (q *Queries) SwapProviderAppSecret(ctx context.Context, arg SwapProviderAppSecretParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, swapProviderAppSecret, arg.Sealed, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const swapProviderAppServiceAccount = `-- name: SwapProviderAppServiceAccount :execrows
+UPDATE provider_apps SET service_account = $1 WHERE id = $2 AND service_account = $3
+`
+
+type SwapProviderAppServiceAccountParams struct {
+	Sealed []byte
+	ID     string
+	Was    []byte
+}
+
+func (q *Queries) SwapProviderAppServiceAccount(ctx context.Context, arg SwapProviderAppServiceAccountParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, swapProviderAppServiceAccount, arg.Sealed, arg.ID, arg.Was)
 	if err != nil {
 		return 0, err
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"latchkey/internal/connector/imap/dovecottest"
-	"latchkey/internal/connector/imap/login"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/errs"
 )
 

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"latchkey/internal/connector/imap/login"
 	"latchkey/internal/connector/imap/mailhost"
+	"latchkey/internal/connector/login"
 	"latchkey/internal/errs"
 )
 
