@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,9 +78,7 @@ func TestOAuthRefusals(t *testing.T) {
 	if got := p.text(); !strings.Contains(got, "ben@life.test") || !strings.Contains(got, "maria@life.test") {
 		t.Errorf("the accounts are not both named: %q", got)
 	}
-	if got := w.idp.Revoked(); !slices.Equal(got, []string{"ben@life.test"}) {
-		t.Errorf("given back: %q", got)
-	}
+	w.revoked(t, "ben@life.test")
 	p.look("5-wrong-account")
 	if n := len(w.api.accounts(t)); n != 0 {
 		t.Errorf("%d accounts were made of that", n)
@@ -268,7 +265,28 @@ func TestOAuthAccountLives(t *testing.T) {
 
 	w.api.must(t, http.StatusOK, http.MethodDelete, path, nil)
 	w.event(t, "account.revoked", account)
-	if got := w.idp.Revoked(); !slices.Equal(got, []string{"maria@life.test"}) {
-		t.Errorf("revoked at the provider: %q", got)
+	w.revoked(t, "maria@life.test")
+}
+
+// TestOAuthOneGrantOfTwoAccounts has two accounts stand on one grant, as they do at Google, which ends
+// all of it at once: neither the end of one nor a wrong choice on another's link ends the other.
+func TestOAuthOneGrantOfTwoAccounts(t *testing.T) {
+	t.Parallel()
+	w := newOAuth(t, idp.Google)
+	w.idp.Turn(func(k *idp.Knobs) { k.Auto, k.User = true, "ben@life.test" })
+	one := w.signIn(t, w.link(t)).Result.AccountID
+	two := w.signIn(t, w.link(t)).Result.AccountID
+	if one == two {
+		t.Fatal("both links made one account")
 	}
+	v := w.visit(w.link(t, fields{"expected_identity": "maria@life.test"}))
+	w.goBack(t, v)
+	v.at(t, nil, "google.wrong_account")
+	w.api.must(t, http.StatusOK, http.MethodDelete, "/v1/accounts/"+one, nil)
+	w.event(t, "account.revocation_failed", one)
+	w.api.check(t, two, "OK")
+	w.revoked(t)
+	w.api.must(t, http.StatusOK, http.MethodDelete, "/v1/accounts/"+two, nil)
+	w.event(t, "account.revoked", two)
+	w.revoked(t, "ben@life.test")
 }

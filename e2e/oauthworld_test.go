@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -241,6 +242,17 @@ func (p *person) console() {
 func (w *oauthWorld) signIn(t *testing.T, l link) flow {
 	t.Helper()
 	v := w.visit(l)
+	w.goBack(t, v)
+	f, err := v.until(t.Context(), nil, completed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// goBack goes to the provider, and comes back from there.
+func (w *oauthWorld) goBack(t *testing.T, v *visitor) {
+	t.Helper()
 	f := v.at(t, nil, w.step+".redirect")
 	q, err := w.idp.Visit(t.Context(), f.Step.URL)
 	if err != nil {
@@ -250,10 +262,20 @@ func (w *oauthWorld) signIn(t *testing.T, l link) flow {
 	if err != nil || res.status != http.StatusOK {
 		t.Fatalf("the callback: %v %d %s", err, res.status, res.body)
 	}
-	if f, err = v.until(t.Context(), nil, completed); err != nil {
-		t.Fatal(err)
+}
+
+// revoked waits until the grants of these users, and no others, were ended at the provider.
+func (w *oauthWorld) revoked(t *testing.T, want ...string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !slices.Equal(w.idp.Revoked(), want); {
+		if time.Now().After(deadline) || len(want) == 0 {
+			t.Errorf("revoked at the provider: %q, not %q", w.idp.Revoked(), want)
+			return
+		}
+		if err := sleep(t.Context(), 50*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return f
 }
 
 // token is the access token that an account gives. Nothing but that answer may hold it.

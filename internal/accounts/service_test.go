@@ -390,6 +390,12 @@ func TestRevokeAndFailedRevocation(t *testing.T) {
 	run := func(attempt int) error {
 		return h.HandleRevoke(t.Context(), store.RunningJob{Kind: tx.jobs[0].Kind, Args: tx.jobs[0].Args, Attempt: attempt, MaxAttempts: 2})
 	}
+	if err := run(1); err != nil || len(h.provider.revoked) != 0 {
+		t.Fatalf("a grant on which an account stands is revoked (%v)", err)
+	}
+	if err := h.store.Accounts().Delete(t.Context(), a.ApplicationID, a.ID); err != nil {
+		t.Fatal(err)
+	}
 	if err := run(1); err != nil || len(h.provider.revoked) != 1 {
 		t.Fatal(err)
 	}

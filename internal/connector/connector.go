@@ -156,6 +156,9 @@ type Turn struct {
 	// Switch hands the flow to another provider's connector (a mailbox that turned out to be
 	// Google's), keeping the address typed. The engine checks that the flow may go there.
 	Switch *Switch `json:"switch,omitempty"`
+	// Unused is a grant that the end user just made and nobody will use, beside a Step. The engine has
+	// it revoked, unless an account stands on the same one.
+	Unused *Grant `json:"-"`
 }
 
 // Switch names the connector that goes on.

@@ -110,6 +110,11 @@ func (e *Engine) take(ctx context.Context, tx store.Tx, t *transit, turn connect
 	if t.flow.Version > maxVersion && turn.Grant == nil {
 		turn = connector.Turn{Failure: &connector.Failure{Code: errs.CodeTooManyTries}}
 	}
+	if turn.Unused != nil {
+		if err := e.revoke(ctx, tx, t.flow.Provider, t.app.ID, t.body.Start.App, *turn.Unused); err != nil {
+			return err
+		}
+	}
 	switch {
 	case turn.Step != nil:
 		return e.show(ctx, tx, t, *turn.Step, turn.State)

@@ -229,6 +229,12 @@ func TestWrongAccountIsGivenBack(t *testing.T) {
 	if a := turn.Step.Args; a["expected"] != "anna@gmail.test" || a["email"] != "ben@gmail.test" {
 		t.Errorf("both are named: %v", a)
 	}
+	if turn.Unused == nil || turn.Unused.Identity != "ben@gmail.test" {
+		t.Fatalf("the grant is not given back: %+v", turn.Unused)
+	}
+	if err := r.conn.(connector.Revoker).Revoke(t.Context(), r.credential(turn.Unused)); err != nil {
+		t.Error(err)
+	}
 	if got := r.idp.Revoked(); len(got) != 1 || got[0] != "ben@gmail.test" {
 		t.Errorf("the grant is given back: %v", got)
 	}

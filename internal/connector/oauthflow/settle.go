@@ -71,7 +71,7 @@ func (f *Flow) settleAPI(ctx context.Context, s *state) (connector.Turn, error) 
 			return forged("the profile has no id"), nil
 		}
 		if want := s.expected(); want != "" && !latchkey.SameIdentity(want, person.ID) {
-			return f.wrongAccount(ctx, s), nil
+			return f.wrongAccount(s)
 		}
 		return f.grant(s, person.ID, "PROFILE")
 	case f.delegated(s) != "":
@@ -79,7 +79,7 @@ func (f *Flow) settleAPI(ctx context.Context, s *state) (connector.Turn, error) 
 	}
 	box := s.pick(person.Aliases)
 	if box == "" {
-		return f.wrongAccount(ctx, s), nil
+		return f.wrongAccount(s)
 	}
 	return f.grant(s, box, "API")
 }
@@ -105,7 +105,7 @@ func (f *Flow) settleMail(ctx context.Context, s *state) (connector.Turn, error)
 	} else if s.expected() != "" {
 		box := s.pick(candidates)
 		if box == "" {
-			return f.wrongAccount(ctx, s), nil
+			return f.wrongAccount(s)
 		}
 		candidates = []string{box}
 	}
@@ -198,18 +198,25 @@ func stepFor(results [2]*login.Error) string {
 }
 
 // wrongAccount tells whose account it is and whose it should be. The grant that was just made is given
-// back, where the provider takes it.
-func (f *Flow) wrongAccount(ctx context.Context, s *state) connector.Turn {
+// back by the engine: it knows whether another account stands on the same one.
+func (f *Flow) wrongAccount(s *state) (connector.Turn, error) {
 	if s.Direct {
 		return connector.Turn{Failure: &connector.Failure{
 			Code: errs.CodeWrongAccount, Args: map[string]string{"expected": s.expected(), "actual": s.Person.shown()},
-		}}
+		}}, nil
 	}
-	if err := f.giveBack(ctx, s.Where.Revoke, *s.Secret); err != nil {
-		f.tell(ctx, s, "the grant of another account was not given back", err)
+	secret, err := s.Secret.encode()
+	if err != nil {
+		return connector.Turn{}, err
+	}
+	identity := s.Person.ID
+	if f.Spec.Mail {
+		identity = firstOf(append(slices.Clone(s.Person.Aliases), s.Person.Email)...)
 	}
 	s.Secret = nil
-	return f.show(s, string(ProblemWrongAccount))
+	turn := f.show(s, string(ProblemWrongAccount))
+	turn.Unused = &connector.Grant{Identity: identity, Secret: secret}
+	return turn, nil
 }
 
 // grant is the credential that was just seen to work.

@@ -35,6 +35,21 @@ func testRefreshColumns(t *testing.T, ctx context.Context, tx store.Tx) {
 		want(t, what, got, wanted)
 	}
 	read("created", a)
+	for _, c := range []struct {
+		app      latchkey.ApplicationID
+		client   latchkey.ProviderAppID
+		identity string
+		n        int64
+	}{
+		{a.ApplicationID, a.ProviderApp, a.Identity, 1},
+		{newApp(), a.ProviderApp, a.Identity, 0},
+		{a.ApplicationID, "", a.Identity, 0},
+		{a.ApplicationID, a.ProviderApp, "other" + a.Identity, 0},
+	} {
+		n, err := tx.Accounts().SameGrant(ctx, c.app, a.Provider, c.client, c.identity)
+		ok(t, "accounts of one grant", err)
+		want(t, "accounts of one grant", n, c.n)
+	}
 	until := ms(moment().Add(2 * time.Minute))
 	wantErr(t, "claim from another time", tx.Accounts().ClaimRefresh(ctx, a.ID, until, until), store.ErrStale)
 	ok(t, "claim", tx.Accounts().ClaimRefresh(ctx, a.ID, a.RefreshAt, until))

@@ -41,5 +41,9 @@ ORDER BY refresh_at LIMIT @page;
 -- name: ClaimRefresh :execrows
 UPDATE accounts SET refresh_at = @until, refresh_claim = @until WHERE id = @id AND refresh_at = @was;
 
+-- name: CountSameGrant :one
+SELECT count(*) FROM accounts
+WHERE application_id = @application_id AND provider = @provider AND identity = @identity AND provider_app = @provider_app;
+
 -- name: CountAccount :one
 SELECT count(*) FROM accounts WHERE id = $1;

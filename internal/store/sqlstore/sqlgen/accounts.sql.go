@@ -122,6 +122,30 @@ func (q *Queries) CountAccount(ctx context.Context, id string) (int64, error) {
 	return count, err
 }
 
+const countSameGrant = `-- name: CountSameGrant :one
+SELECT count(*) FROM accounts
+WHERE application_id = $1 AND provider = $2 AND identity = $3 AND provider_app = $4
+`
+
+type CountSameGrantParams struct {
+	ApplicationID string
+	Provider      string
+	Identity      string
+	ProviderApp   string
+}
+
+func (q *Queries) CountSameGrant(ctx context.Context, arg CountSameGrantParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countSameGrant,
+		arg.ApplicationID,
+		arg.Provider,
+		arg.Identity,
+		arg.ProviderApp,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const createAccount = `-- name: CreateAccount :execrows
 INSERT INTO accounts (id, application_id, external_id, provider, name, identity, proof, status, reason, status_at,
     sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at,
