@@ -59,6 +59,7 @@ type result struct {
 	ExternalID string             `json:"external_id,omitempty"`
 	State      string             `json:"state"`
 	Identity   string             `json:"identity"`
+	Shown      string             `json:"shown,omitempty"`
 	Warnings   []string           `json:"warnings,omitempty"`
 }
 

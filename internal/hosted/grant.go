@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"strings"
 	"time"
 
 	"latchkey"
@@ -63,7 +64,7 @@ func (e *Engine) grant(ctx context.Context, tx store.Tx, t *transit, g connector
 	}
 	acc := s.account
 	t.body.Result = &result{
-		AccountID: acc.ID, ExternalID: acc.ExternalID, State: s.state, Identity: acc.Identity, Warnings: g.Warnings,
+		AccountID: acc.ID, ExternalID: acc.ExternalID, State: s.state, Identity: acc.Identity, Shown: shown(acc), Warnings: g.Warnings,
 	}
 	t.body.Failure = nil
 	t.body.finished(connector.Step{Kind: connector.KindNotice, ID: StepDone, Args: map[string]string{"identity": acc.Identity}})
@@ -94,6 +95,15 @@ func linkTarget(app latchkey.Application, l latchkey.Link) (target, error) {
 		app: app, reconnect: l.Terms.ReconnectAccount, externalID: l.Terms.ExternalID,
 		expected: l.Terms.ExpectedIdentity, name: l.Terms.DisplayName, metadata: l.Terms.Metadata, options: opts,
 	}, err
+}
+
+// shown is what a person knows the account by. An address speaks for itself; a provider's number
+// does not.
+func shown(acc latchkey.Account) string {
+	if acc.Name != "" && !strings.Contains(acc.Identity, "@") {
+		return acc.Name
+	}
+	return acc.Identity
 }
 
 // accountOptions is what the form dialect stores with an account and shows.

@@ -216,7 +216,7 @@ func (e *Engine) renderOwn(s seat, v *View) bool {
 		v.Status, v.Step, v.Choices = f.Status, b.Step, nil
 		if b.Result != nil {
 			v.Result = &Result{
-				AccountID: b.Result.AccountID, State: b.Result.State, Identity: b.Result.Identity,
+				AccountID: b.Result.AccountID, State: b.Result.State, Identity: b.Result.Identity, Shown: b.Result.Shown,
 				Warnings: b.Result.Warnings, RedirectURL: successURL(s.link, *b.Result),
 			}
 		}

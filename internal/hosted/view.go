@@ -57,6 +57,8 @@ type Result struct {
 	// State is "new" or "existing".
 	State    string
 	Identity string
+	// Shown is what the reader knows the account by: its name where the identity is a number.
+	Shown    string
 	Warnings []string
 	// RedirectURL is where the end user goes now, with our parameters added; may be empty.
 	RedirectURL string

@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"html/template"
@@ -151,8 +152,8 @@ func (z *Wizard) doneOf(p *page, s speaker, v hosted.View) {
 	if v.Result == nil {
 		return
 	}
-	if v.Result.Identity != "" {
-		p.Notes = append(p.Notes, note{Level: "good", Title: plain(v.Result.Identity), Text: s.parts("flow.done.works")})
+	if who := cmp.Or(v.Result.Shown, v.Result.Identity); who != "" {
+		p.Notes = append(p.Notes, note{Level: "good", Title: plain(who), Text: s.parts("flow.done.works")})
 	}
 	var warned [][]i18n.Part
 	for _, w := range v.Result.Warnings {
