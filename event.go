@@ -11,7 +11,6 @@ type EventType string
 // The types of events, by noun.
 const (
 	EventLinkCreated   EventType = "link.created"
-	EventLinkOpened    EventType = "link.opened"
 	EventLinkStarted   EventType = "link.started"
 	EventLinkTakenOver EventType = "link.taken_over"
 	EventLinkCompleted EventType = "link.completed"

@@ -26,18 +26,32 @@ func (oauthLike) Begin(s connector.Start) (connector.Turn, error) {
 	}
 	return connector.Turn{State: []byte("{}"), Step: &connector.Step{
 		Kind: connector.KindDisplay, ID: "google.admin_consent", Display: connector.DisplayCode,
-		Payload: "https://idp.test/adminconsent?state=" + connector.AdminStatePlaceholder, Actions: []connector.Action{connector.ActSubmit},
+		Payload: "https://idp.test/adminconsent?state=" + connector.AdminStatePlaceholder, Actions: []connector.Action{connector.ActSubmit, connector.ActSwitchMethod},
 	}}, nil
 }
 
-func (oauthLike) Resume([]byte, connector.Input) (connector.Turn, error) {
+func (oauthLike) Revoke(context.Context, connector.Credential) error { return nil }
+
+func (oauthLike) Resume(_ []byte, in connector.Input) (connector.Turn, error) {
+	if in.Action == connector.ActSwitchMethod {
+		return connector.Turn{State: []byte("{}"), Work: &connector.Work{
+			Name: "unused", Deadline: 5_000_000_000, Interrupt: connector.Ask, Show: connector.Step{Kind: connector.KindWait, ID: "google.wait"},
+		}}, nil
+	}
 	return connector.Turn{State: []byte("{}"), Work: &connector.Work{
 		Name: "refused", Deadline: 5_000_000_000, Interrupt: connector.Restart,
 		Show: connector.Step{Kind: connector.KindWait, ID: "google.wait"},
 	}}, nil
 }
 
-func (oauthLike) Do(context.Context, connector.Work, connector.Reporter) (connector.Turn, error) {
+func (oauthLike) Do(ctx context.Context, w connector.Work, _ connector.Reporter) (connector.Turn, error) {
+	if w.Name == "unused" { // a wrong account, found after the flow has moved on
+		<-ctx.Done()
+		return connector.Turn{
+			State: []byte("{}"), Step: &connector.Step{Kind: connector.KindNotice, ID: "google.wrong_account", Actions: []connector.Action{connector.ActSubmit}},
+			Unused: &connector.Grant{Identity: "late@google.test", Secret: []byte("x")},
+		}, nil
+	}
 	return connector.Turn{Failure: &connector.Failure{Code: errs.CodeProviderUnavailable, RefusedApp: "client_secret"}}, nil
 }
 
@@ -113,4 +127,18 @@ func TestOAuthClients(t *testing.T) {
 	if again, err := r.engine.Return(context.Background(), state, yes, nobody); err != nil || again.Admin != hosted.AdminRefused {
 		t.Errorf("replayed: %+v, %v", again, err)
 	}
+}
+
+// TestLateUnusedGrantIsRevoked cancels a flow while its Work finds that somebody else signed in: the
+// grant that nobody uses is withdrawn all the same.
+func TestLateUnusedGrantIsRevoked(t *testing.T) {
+	apps := &oneApp{client: connector.App{ID: "pap_1", ClientID: "client-1"}, flagged: make(chan string, 1)}
+	r := newRig(t, options{apps: apps, wait: -1})
+	apps.app = r.app.ID
+	b := r.browser(r.link(func(s *hosted.LinkSpec) { s.Terms.Providers = []string{"GOOGLE"} }).Token)
+	b.view()
+	b.do(connector.ActStart)
+	b.do(connector.ActSwitchMethod)
+	b.do(connector.ActCancel)
+	await(t, "the late grant to be revoked", func() bool { return slices.Contains(r.revocations(), "late@google.test") })
 }

@@ -94,12 +94,17 @@ func (e *Engine) pickUp(ctx context.Context) {
 func (e *Engine) claim(ctx context.Context, id latchkey.FlowID) error {
 	var t *transit
 	f, err := e.cfg.Store.Flows().Get(ctx, id)
-	if err != nil {
-		return nil //nolint:nilerr // it was removed, or the next look finds it again
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
 	}
-	apps, err := e.clientsOf(ctx, f)
 	if err != nil {
 		return err
+	}
+	var apps clients
+	if f.LeaseOwner != "" { // it was interrupted, and may begin its connector anew; a poll does not
+		if apps, err = e.clientsOf(ctx, f); err != nil {
+			return err
+		}
 	}
 	err = e.inTx(ctx, func(ctx context.Context, tx store.Tx) error {
 		t = nil

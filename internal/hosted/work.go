@@ -147,7 +147,7 @@ func (e *Engine) do(ctx context.Context, f latchkey.Flow, b body, w *running) {
 	<-kept
 	e.cfg.Edge(EdgeDone)
 	switch {
-	case errors.Is(ended, context.Canceled) && turn.Grant == nil:
+	case errors.Is(ended, context.Canceled) && turn.Grant == nil && turn.Unused == nil:
 		// Lost to an answer of the end user, or shutting down. What a connector says after it was
 		// interrupted is about the interruption, not about the account.
 		e.release(f)
@@ -224,12 +224,14 @@ func (e *Engine) commit(f latchkey.Flow, turn connector.Turn) {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
 	var t *transit
-	apps, err := e.clientsOf(ctx, f)
-	if err != nil {
-		// Only a switch to another provider would need them; everything else goes on.
-		e.cfg.Log.WarnContext(ctx, "oauth clients not read", logFlow(f, err)...)
+	var apps clients
+	if turn.Switch != nil { // nothing else begins a connector here
+		var err error
+		if apps, err = e.clientsOf(ctx, f); err != nil {
+			e.cfg.Log.WarnContext(ctx, "oauth clients not read", logFlow(f, err)...)
+		}
 	}
-	err = e.inTx(ctx, func(ctx context.Context, tx store.Tx) error {
+	err := e.inTx(ctx, func(ctx context.Context, tx store.Tx) error {
 		var err error
 		if t, err = e.reopen(ctx, tx, f.ID, f.Fence); err != nil {
 			return err
@@ -252,7 +254,7 @@ func (e *Engine) commit(f latchkey.Flow, turn connector.Turn) {
 	default:
 		// The lease runs out and the next runner does what the Work's Interrupt says.
 		e.cfg.Log.ErrorContext(ctx, "result of work not written down", logFlow(f, err)...)
-		if turn.Grant != nil {
+		if turn.Grant != nil || turn.Unused != nil {
 			e.dropUnlessKept(f, turn)
 		}
 	}
@@ -345,9 +347,13 @@ func (e *Engine) reschedule(t *transit, turn connector.Turn) {
 	t.flow.WorkDue = t.now.Add(turn.Work.Repeat)
 }
 
-// dropGrant withdraws a Grant that came too late.
+// dropGrant withdraws what the end user granted in a Turn that was not taken.
 func (e *Engine) dropGrant(ctx context.Context, f latchkey.Flow, turn connector.Turn) {
-	if turn.Grant == nil {
+	late := turn.Grant
+	if late == nil {
+		late = turn.Unused
+	}
+	if late == nil {
 		return
 	}
 	var app *connector.App
@@ -355,7 +361,7 @@ func (e *Engine) dropGrant(ctx context.Context, f latchkey.Flow, turn connector.
 		app = b.Start.App
 	}
 	err := e.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
-		return e.revoke(ctx, tx, f.Provider, f.ApplicationID, app, *turn.Grant)
+		return e.revoke(ctx, tx, f.Provider, f.ApplicationID, app, *late)
 	})
 	if err != nil {
 		e.cfg.Log.ErrorContext(ctx, "late grant not revoked", logFlow(f, err)...)

@@ -153,7 +153,7 @@ func account(app latchkey.ApplicationID, at time.Time) latchkey.Account {
 }
 
 func event(app latchkey.ApplicationID, at time.Time) latchkey.Event {
-	return latchkey.Event{ID: latchkey.NewEventID(at), ApplicationID: app, Type: latchkey.EventLinkOpened, Data: json.RawMessage(`{"b":1,"a":2}`), CreatedAt: ms(at)}
+	return latchkey.Event{ID: latchkey.NewEventID(at), ApplicationID: app, Type: latchkey.EventLinkStarted, Data: json.RawMessage(`{"b":1,"a":2}`), CreatedAt: ms(at)}
 }
 
 func delivery(app latchkey.ApplicationID, at time.Time) latchkey.Delivery {

@@ -136,7 +136,7 @@ type formOptions struct {
 }
 
 type linkEvent struct {
-	Type string `json:"type" doc:"The event's type, such as link.opened or flow.step_reached."`
+	Type string `json:"type" doc:"The event's type, such as link.started or flow.step_reached."`
 	At   stamp  `json:"at"`
 	Step string `json:"step,omitempty" doc:"The step's id, such as imap.password."`
 	Code string `json:"code,omitempty" doc:"The code of what went wrong."`
