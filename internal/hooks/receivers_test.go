@@ -29,12 +29,17 @@ func TestSlowReceiverHoldsItsPlacesOnly(t *testing.T) {
 		t.Fatal("another host is held up")
 	}
 	leave()
-	time.AfterFunc(placeWait/4, leaves[0])
+	left := make(chan struct{})
+	time.AfterFunc(placeWait/4, func() {
+		leaves[0]()
+		close(left)
+	})
 	leave, ok = r.enter(t.Context(), "https://slow.test/c")
 	if !ok {
 		t.Fatal("the place that came free was not given")
 	}
 	leave()
+	<-left // its place was taken before it had cleared up
 	for _, l := range leaves[1:] {
 		l()
 	}
