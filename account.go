@@ -125,6 +125,9 @@ type Account struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	CheckedAt time.Time
+	// CheckAt is when it is checked next; zero where nobody checks it. Watch is what checks remember.
+	CheckAt time.Time
+	Watch   Watch
 }
 
 // SameIdentity compares identities as mail systems do: case and surrounding space do not matter.

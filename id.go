@@ -29,6 +29,10 @@ type (
 	DeliveryID string
 	// ProviderAppID is pap_…
 	ProviderAppID string
+	// StatusChangeID is hst_…
+	StatusChangeID string
+	// ReconnectURLID is rcu_…
+	ReconnectURLID string
 )
 
 // Prefixes of the ids, one for each noun that has one.
@@ -41,6 +45,9 @@ const (
 	prefixEvent       = "evt_"
 	prefixDelivery    = "dlv_"
 	prefixProviderApp = "pap_"
+
+	prefixStatusChange = "hst_"
+	prefixReconnectURL = "rcu_"
 )
 
 // Base32 with an alphabet in ASCII order, so that the text sorts as the bytes do.
@@ -74,6 +81,16 @@ func NewProviderAppID(now time.Time) ProviderAppID {
 	return ProviderAppID(newID(prefixProviderApp, now))
 }
 
+// NewStatusChangeID makes the id of a line of an account's history, written at now.
+func NewStatusChangeID(now time.Time) StatusChangeID {
+	return StatusChangeID(newID(prefixStatusChange, now))
+}
+
+// NewReconnectURLID makes a reconnect URL's id, created at now.
+func NewReconnectURLID(now time.Time) ReconnectURLID {
+	return ReconnectURLID(newID(prefixReconnectURL, now))
+}
+
 // newID takes 48 bits of milliseconds and 16 of the time within one, so that things made one after
 // the other in a transaction sort as they were made, then 64 random bits.
 func newID(prefix string, now time.Time) string {
@@ -97,7 +114,7 @@ func IsFlowID(s string) bool {
 func HasPrefixOfID(s string) bool {
 	for _, p := range []string{
 		prefixApplication, prefixKey, prefixLink, prefixFlow, prefixAccount, prefixEvent, prefixDelivery,
-		prefixProviderApp, "whe_", "snd_", "dom_", "sin_",
+		prefixProviderApp, prefixStatusChange, prefixReconnectURL, "whe_", "snd_", "dom_", "sin_",
 	} {
 		if strings.HasPrefix(s, p) {
 			return true

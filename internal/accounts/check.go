@@ -157,7 +157,7 @@ func (s *Service) write(ctx context.Context, checked latchkey.Account, h connect
 }
 
 func (s *Service) apply(ctx context.Context, tx store.Tx, a *latchkey.Account, h connector.Health) error {
-	before, why := a.Status, a.Reason
+	was, before := *a, a.Status
 	now := s.now()
 	a.CheckedAt = now
 	if h.Secret != nil {
@@ -167,19 +167,9 @@ func (s *Service) apply(ctx context.Context, tx store.Tx, a *latchkey.Account, h
 	// An outage tells nothing about a credential that was refused before it: the end user still
 	// has to act, and must not be told to wait.
 	if h.Status != latchkey.AccountConnecting || !refused(before) {
-		a.Status, a.Reason = h.Status, h.Reason
-		if len(h.Sources) > 0 {
-			a.Sources = h.Sources
-		}
+		put(a, h)
 	}
-	if a.Status == before && a.Reason == why {
-		return tx.Accounts().Update(ctx, *a)
-	}
-	a.StatusAt, a.UpdatedAt = now, now
-	if err := tx.Accounts().Update(ctx, *a); err != nil {
-		return err
-	}
-	return s.tellStatus(ctx, tx, *a, before, why)
+	return s.keep(ctx, tx, a, was, latchkey.CauseAPI)
 }
 
 // tellStatus writes the event of a changed status or reason.

@@ -73,6 +73,12 @@ func (s *Service) Delete(ctx context.Context, app latchkey.ApplicationID, idOrEx
 		if err := tx.Accounts().Delete(ctx, app, a.ID); err != nil {
 			return known(err)
 		}
+		if err := tx.StatusChanges().DeleteOf(ctx, a.ID); err != nil {
+			return err
+		}
+		if _, err := tx.ReconnectURLs().DeleteOf(ctx, app, a.ID); err != nil {
+			return err
+		}
 		return s.enqueueRevocation(ctx, tx, a, true)
 	})
 	if err != nil {

@@ -134,18 +134,11 @@ func (s *Service) writeRenewal(ctx context.Context, r renewal) (latchkey.Account
 		if !bytes.Equal(a.Secret, r.used.Secret) {
 			return s.yield(ctx, tx, &a, r)
 		}
-		before, why := a.Status, a.Reason
+		was := a
 		if err := s.outcome(ctx, tx, &a, r); err != nil {
 			return err
 		}
-		if a.Status == before && a.Reason == why {
-			return tx.Accounts().Update(ctx, a)
-		}
-		a.StatusAt, a.UpdatedAt = s.now(), s.now()
-		if err := tx.Accounts().Update(ctx, a); err != nil {
-			return err
-		}
-		return s.tellStatus(ctx, tx, a, before, why)
+		return s.keep(ctx, tx, &a, was, latchkey.CauseRefresh)
 	})
 	if err == nil && gone {
 		return a, errs.NotFoundf("account")

@@ -64,6 +64,9 @@ type Config struct {
 	Revocations Revocations
 	// Apps may be nil where no connector needs one.
 	Apps Apps
+	// FirstCheck says when an account that was just connected is checked first; zero for never. It may
+	// be nil where nobody checks.
+	FirstCheck func(a latchkey.Account, now time.Time) time.Time
 	// Owner names this process among the replicas.
 	Owner string
 	// CallbackURL is the redirect URI of this installation.

@@ -152,7 +152,7 @@ func (e *Engine) keep(ctx context.Context, tx store.Tx, tgt target, p latchkey.P
 	if tgt.expected != "" && !latchkey.SameIdentity(tgt.expected, g.Identity) {
 		return stored{expected: tgt.expected}, nil
 	}
-	before := acc.Status
+	was := acc
 	// A connector that was told of the account compares for itself; one that was not (a link that
 	// makes an account and met one of its name) is compared here.
 	moved := g.ServerChanged || (g.Proof == latchkey.ProofTyped || acc.Proof == latchkey.ProofTyped) && !sameJSON(acc.Params, g.Params)
@@ -163,11 +163,35 @@ func (e *Engine) keep(ctx context.Context, tx store.Tx, tgt target, p latchkey.P
 	if err := tx.Accounts().Update(ctx, acc); err != nil {
 		return stored{}, err
 	}
-	err = e.emitAccount(ctx, tx, acc, link, latchkey.EventAccountReconnected, map[string]any{"status": acc.Status, "previous_status": before})
+	if err := writeHistory(ctx, tx, acc, was, link); err != nil {
+		return stored{}, err
+	}
+	err = e.emitAccount(ctx, tx, acc, link, latchkey.EventAccountReconnected, map[string]any{"status": acc.Status, "previous_status": was.Status})
+	if err == nil && (was.Status != acc.Status || was.Reason != acc.Reason) {
+		err = e.emitAccount(ctx, tx, acc, link, latchkey.EventAccountStatusChanged, map[string]any{
+			"account_id": acc.ID, "account_type": acc.Provider, "name": acc.Name, "status": acc.Status, "reason": nil, "action": nil,
+			"previous": map[string]any{"status": was.Status, "reason": was.Reason},
+		})
+	}
 	if err == nil && moved {
 		err = e.emitAccount(ctx, tx, acc, link, latchkey.EventAccountServerChanged, map[string]any{"connection_params": acc.Params})
 	}
 	return stored{account: acc, state: stateExisting}, err
+}
+
+// writeHistory notes that the account works (again). Without a link the application did it itself.
+func writeHistory(ctx context.Context, tx store.Tx, acc, was latchkey.Account, link latchkey.LinkID) error {
+	if acc.Status == was.Status && acc.Reason == was.Reason {
+		return nil
+	}
+	c := latchkey.StatusChange{
+		ID: latchkey.NewStatusChangeID(acc.UpdatedAt), ApplicationID: acc.ApplicationID, AccountID: acc.ID, From: was.Status, FromReason: was.Reason,
+		To: acc.Status, ToReason: acc.Reason, Cause: latchkey.CauseWizard, At: acc.UpdatedAt,
+	}
+	if link == "" {
+		c.Cause = latchkey.CauseAPI
+	}
+	return tx.StatusChanges().Add(ctx, c, latchkey.HistoryKept)
 }
 
 // sameJSON compares two documents whatever their spaces and order.
@@ -191,6 +215,9 @@ func (e *Engine) keepNew(ctx context.Context, tx store.Tx, tgt target, p latchke
 	fill(&acc, tgt, g)
 	e.setHealthy(&acc, g)
 	if err := tx.Accounts().Create(ctx, acc); err != nil {
+		return stored{}, err
+	}
+	if err := writeHistory(ctx, tx, acc, latchkey.Account{}, link); err != nil {
 		return stored{}, err
 	}
 	err := e.emitAccount(ctx, tx, acc, link, latchkey.EventAccountConnected, map[string]any{"status": acc.Status, "provider": p})
@@ -227,6 +254,10 @@ func (e *Engine) setHealthy(acc *latchkey.Account, g connector.Grant) {
 	}
 	acc.Status, acc.Reason, acc.CheckedAt = latchkey.AccountOK, latchkey.ReasonNone, now
 	acc.ExpiresAt, acc.RefreshAt = g.ExpiresAt, time.Time{}
+	acc.Watch, acc.CheckAt = latchkey.Watch{}, time.Time{}
+	if e.cfg.FirstCheck != nil {
+		acc.CheckAt = e.cfg.FirstCheck(*acc, now)
+	}
 	if _, ok := e.cfg.Connectors[acc.Provider].(connector.Refresher); ok && !g.ExpiresAt.IsZero() {
 		acc.RefreshAt = latchkey.RefreshTime(acc.ID, now, g.ExpiresAt)
 	}

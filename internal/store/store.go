@@ -52,6 +52,9 @@ type Tx interface {
 	Idempotency() Idempotency
 	Tries() Tries
 	ProviderApps() ProviderApps
+	Checks() Checks
+	StatusChanges() StatusChanges
+	ReconnectURLs() ReconnectURLs
 	// Enqueue adds jobs; they run after commit, at least once.
 	Enqueue(ctx context.Context, jobs ...Job) error
 }

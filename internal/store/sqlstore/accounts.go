@@ -16,8 +16,8 @@ func accountSecretPlace(app, id string) string { return aad(app, "accounts", id,
 
 // accountColumns are the parts of an account that are kept as JSON or sealed.
 type accountColumns struct {
-	sources, metadata, warnings string
-	secret                      []byte
+	sources, metadata, warnings, watch string
+	secret                             []byte
 }
 
 func (a accounts) columns(v latchkey.Account) (c accountColumns, err error) {
@@ -28,6 +28,9 @@ func (a accounts) columns(v latchkey.Account) (c accountColumns, err error) {
 		return c, err
 	}
 	if c.warnings, err = toJSON(v.Warnings, len(v.Warnings)); err != nil {
+		return c, err
+	}
+	if c.watch, err = watchJSON(v.Watch); err != nil {
 		return c, err
 	}
 	c.secret, err = a.s.seal(accountSecretPlace(string(v.ApplicationID), string(v.ID)), v.Secret)
@@ -46,6 +49,7 @@ func (a accounts) Create(ctx context.Context, v latchkey.Account) error {
 		Options: string(v.Options), Secret: c.secret, Warnings: c.warnings, Sequence: v.Sequence, Test: v.Test,
 		CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt), CheckedAt: ms(v.CheckedAt),
 		ProviderApp: string(v.ProviderApp), ExpiresAt: ms(v.ExpiresAt), RefreshAt: ms(v.RefreshAt),
+		CheckAt: ms(v.CheckAt), Watch: c.watch,
 	}
 	return a.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateAccount(ctx, p) })
 }
@@ -106,6 +110,7 @@ func (a accounts) Update(ctx context.Context, v latchkey.Account) error {
 		Options: string(v.Options), Secret: c.secret, Warnings: c.warnings, Test: v.Test,
 		UpdatedAt: ms(v.UpdatedAt), CheckedAt: ms(v.CheckedAt),
 		ProviderApp: string(v.ProviderApp), ExpiresAt: ms(v.ExpiresAt), RefreshAt: ms(v.RefreshAt),
+		CheckAt: ms(v.CheckAt), Watch: c.watch,
 	}
 	return a.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.UpdateAccount(ctx, p) })
 }
@@ -187,7 +192,7 @@ func (a accounts) fromRow(r sqlgen.Account) (v latchkey.Account, err error) {
 		Params: raw(r.Params), Options: raw(r.Options), Sequence: r.Sequence, Test: r.Test,
 		CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt), CheckedAt: at(r.CheckedAt),
 		ProviderApp: latchkey.ProviderAppID(r.ProviderApp), ExpiresAt: at(r.ExpiresAt), RefreshAt: at(r.RefreshAt),
-		RefreshClaim: at(r.RefreshClaim),
+		RefreshClaim: at(r.RefreshClaim), CheckAt: at(r.CheckAt),
 	}
 	if v.Sources, err = fromJSON[[]latchkey.Source](r.Sources, "an account's sources"); err != nil {
 		return v, err
@@ -196,6 +201,9 @@ func (a accounts) fromRow(r sqlgen.Account) (v latchkey.Account, err error) {
 		return v, err
 	}
 	if v.Warnings, err = fromJSON[[]string](r.Warnings, "an account's warnings"); err != nil {
+		return v, err
+	}
+	if v.Watch, err = fromJSON[latchkey.Watch](r.Watch, "an account's watch"); err != nil {
 		return v, err
 	}
 	v.Secret, err = a.s.unseal(accountSecretPlace(r.ApplicationID, r.ID), r.Secret)

@@ -23,6 +23,8 @@ func hotQueries(t *testing.T) map[string]string {
 		"ListEvents", "ListEventsByType", "ListEventsByLink", "ListEventsByAccount", "DeleteEventsBefore",
 		"GetDelivery", "UpdateDelivery", "ListAttempts", "ListDeliveriesByLink", "DeleteFinishedDeliveries",
 		"GetIdempotency", "FinishIdempotency", "ReleaseIdempotency", "DeleteExpiredIdempotency", "DeleteExpiredTries",
+		"DueForCheck", "StrandedChecks", "ClaimCheck", "FinishCheck", "TrimStatusChanges", "ListStatusChanges", "DeleteStatusChangesOf",
+		"DeleteStatusChangesBefore", "ReconnectURLByToken", "TrimReconnectURLs", "DeleteReconnectURLsOf", "DeleteExpiredReconnectURLs",
 	} {
 		if all[name] == "" {
 			t.Fatalf("there is no query %s", name)

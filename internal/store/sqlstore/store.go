@@ -64,16 +64,19 @@ type tx struct {
 
 var _ store.Tx = tx{}
 
-func (t tx) Applications() store.Applications { return applications{t} }
-func (t tx) Keys() store.Keys                 { return keys{t} }
-func (t tx) Links() store.Links               { return links{t} }
-func (t tx) Flows() store.Flows               { return flows{t} }
-func (t tx) Accounts() store.Accounts         { return accounts{t} }
-func (t tx) Events() store.Events             { return events{t} }
-func (t tx) Deliveries() store.Deliveries     { return deliveries{t} }
-func (t tx) Idempotency() store.Idempotency   { return idempotency{t} }
-func (t tx) Tries() store.Tries               { return tries{t} }
-func (t tx) ProviderApps() store.ProviderApps { return providerApps{t} }
+func (t tx) Applications() store.Applications   { return applications{t} }
+func (t tx) Keys() store.Keys                   { return keys{t} }
+func (t tx) Links() store.Links                 { return links{t} }
+func (t tx) Flows() store.Flows                 { return flows{t} }
+func (t tx) Accounts() store.Accounts           { return accounts{t} }
+func (t tx) Events() store.Events               { return events{t} }
+func (t tx) Deliveries() store.Deliveries       { return deliveries{t} }
+func (t tx) Idempotency() store.Idempotency     { return idempotency{t} }
+func (t tx) Tries() store.Tries                 { return tries{t} }
+func (t tx) ProviderApps() store.ProviderApps   { return providerApps{t} }
+func (t tx) Checks() store.Checks               { return checks{t} }
+func (t tx) StatusChanges() store.StatusChanges { return statusChanges{t} }
+func (t tx) ReconnectURLs() store.ReconnectURLs { return reconnectURLs{t} }
 
 // read runs fn on the transaction, or on the readers' pool.
 func (t tx) read(ctx context.Context, fn writeFunc) error {

@@ -24,18 +24,21 @@ type Open func(t *testing.T) store.Store
 func Run(t *testing.T, open Open) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, store.Store){
-		"applications":  testApplications,
-		"keys":          testKeys,
-		"links":         testLinks,
-		"flows":         testFlows,
-		"accounts":      testAccounts,
-		"events":        testEvents,
-		"deliveries":    testDeliveries,
-		"idempotency":   testIdempotency,
-		"tries":         testTries,
-		"provider apps": testProviderApps,
-		"refresh":       testRefresh,
-		"transactions":  testTransactions,
+		"applications":   testApplications,
+		"keys":           testKeys,
+		"links":          testLinks,
+		"flows":          testFlows,
+		"accounts":       testAccounts,
+		"events":         testEvents,
+		"deliveries":     testDeliveries,
+		"idempotency":    testIdempotency,
+		"tries":          testTries,
+		"provider apps":  testProviderApps,
+		"refresh":        testRefresh,
+		"checks":         testChecks,
+		"history":        testStatusChanges,
+		"reconnect urls": testReconnectURLs,
+		"transactions":   testTransactions,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -10,7 +10,7 @@ import (
 )
 
 const accountByExternalID = `-- name: AccountByExternalID :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> ''
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> ''
 `
 
 type AccountByExternalIDParams struct {
@@ -47,12 +47,14 @@ func (q *Queries) AccountByExternalID(ctx context.Context, arg AccountByExternal
 		&i.ExpiresAt,
 		&i.RefreshAt,
 		&i.RefreshClaim,
+		&i.CheckAt,
+		&i.Watch,
 	)
 	return i, err
 }
 
 const accountByExternalIDForUpdate = `-- name: AccountByExternalIDForUpdate :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> '' FOR UPDATE
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> '' FOR UPDATE
 `
 
 type AccountByExternalIDForUpdateParams struct {
@@ -89,6 +91,8 @@ func (q *Queries) AccountByExternalIDForUpdate(ctx context.Context, arg AccountB
 		&i.ExpiresAt,
 		&i.RefreshAt,
 		&i.RefreshClaim,
+		&i.CheckAt,
+		&i.Watch,
 	)
 	return i, err
 }
@@ -149,8 +153,8 @@ func (q *Queries) CountSameGrant(ctx context.Context, arg CountSameGrantParams) 
 const createAccount = `-- name: CreateAccount :execrows
 INSERT INTO accounts (id, application_id, external_id, provider, name, identity, proof, status, reason, status_at,
     sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at,
-    provider_app, expires_at, refresh_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+    provider_app, expires_at, refresh_at, check_at, watch)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)
 ON CONFLICT DO NOTHING
 `
 
@@ -179,6 +183,8 @@ type CreateAccountParams struct {
 	ProviderApp   string
 	ExpiresAt     int64
 	RefreshAt     int64
+	CheckAt       int64
+	Watch         string
 }
 
 func (q *Queries) CreateAccount(ctx context.Context, arg CreateAccountParams) (int64, error) {
@@ -207,6 +213,8 @@ func (q *Queries) CreateAccount(ctx context.Context, arg CreateAccountParams) (i
 		arg.ProviderApp,
 		arg.ExpiresAt,
 		arg.RefreshAt,
+		arg.CheckAt,
+		arg.Watch,
 	)
 	if err != nil {
 		return 0, err
@@ -232,7 +240,7 @@ func (q *Queries) DeleteAccount(ctx context.Context, arg DeleteAccountParams) (i
 }
 
 const dueForRefresh = `-- name: DueForRefresh :many
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim FROM accounts WHERE provider = $1 AND refresh_at > 0 AND refresh_at <= $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch FROM accounts WHERE provider = $1 AND refresh_at > 0 AND refresh_at <= $2
 ORDER BY refresh_at LIMIT $3
 `
 
@@ -277,6 +285,8 @@ func (q *Queries) DueForRefresh(ctx context.Context, arg DueForRefreshParams) ([
 			&i.ExpiresAt,
 			&i.RefreshAt,
 			&i.RefreshClaim,
+			&i.CheckAt,
+			&i.Watch,
 		); err != nil {
 			return nil, err
 		}
@@ -292,7 +302,7 @@ func (q *Queries) DueForRefresh(ctx context.Context, arg DueForRefreshParams) ([
 }
 
 const getAccount = `-- name: GetAccount :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim FROM accounts WHERE id = $1 AND application_id = $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch FROM accounts WHERE id = $1 AND application_id = $2
 `
 
 type GetAccountParams struct {
@@ -329,12 +339,14 @@ func (q *Queries) GetAccount(ctx context.Context, arg GetAccountParams) (Account
 		&i.ExpiresAt,
 		&i.RefreshAt,
 		&i.RefreshClaim,
+		&i.CheckAt,
+		&i.Watch,
 	)
 	return i, err
 }
 
 const getAccountForUpdate = `-- name: GetAccountForUpdate :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim FROM accounts WHERE id = $1 AND application_id = $2 FOR UPDATE
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch FROM accounts WHERE id = $1 AND application_id = $2 FOR UPDATE
 `
 
 type GetAccountForUpdateParams struct {
@@ -371,12 +383,14 @@ func (q *Queries) GetAccountForUpdate(ctx context.Context, arg GetAccountForUpda
 		&i.ExpiresAt,
 		&i.RefreshAt,
 		&i.RefreshClaim,
+		&i.CheckAt,
+		&i.Watch,
 	)
 	return i, err
 }
 
 const listAccounts = `-- name: ListAccounts :many
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim FROM accounts WHERE application_id = $1 AND id < $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch FROM accounts WHERE application_id = $1 AND id < $2
 ORDER BY id DESC LIMIT $3
 `
 
@@ -421,6 +435,8 @@ func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]A
 			&i.ExpiresAt,
 			&i.RefreshAt,
 			&i.RefreshClaim,
+			&i.CheckAt,
+			&i.Watch,
 		); err != nil {
 			return nil, err
 		}
@@ -450,8 +466,9 @@ const updateAccount = `-- name: UpdateAccount :execrows
 UPDATE accounts SET provider = $1, name = $2, identity = $3, proof = $4, status = $5,
     reason = $6, status_at = $7, sources = $8, params = $9, metadata = $10,
     options = $11, secret = $12, warnings = $13, test = $14, updated_at = $15,
-    checked_at = $16, provider_app = $17, expires_at = $18, refresh_at = $19
-WHERE id = $20 AND application_id = $21
+    checked_at = $16, provider_app = $17, expires_at = $18, refresh_at = $19,
+    check_at = $20, watch = $21
+WHERE id = $22 AND application_id = $23
 `
 
 type UpdateAccountParams struct {
@@ -474,6 +491,8 @@ type UpdateAccountParams struct {
 	ProviderApp   string
 	ExpiresAt     int64
 	RefreshAt     int64
+	CheckAt       int64
+	Watch         string
 	ID            string
 	ApplicationID string
 }
@@ -499,6 +518,8 @@ func (q *Queries) UpdateAccount(ctx context.Context, arg UpdateAccountParams) (i
 		arg.ProviderApp,
 		arg.ExpiresAt,
 		arg.RefreshAt,
+		arg.CheckAt,
+		arg.Watch,
 		arg.ID,
 		arg.ApplicationID,
 	)

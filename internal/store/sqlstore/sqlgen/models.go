@@ -30,6 +30,8 @@ type Account struct {
 	ExpiresAt     int64
 	RefreshAt     int64
 	RefreshClaim  int64
+	CheckAt       int64
+	Watch         string
 }
 
 type ApiKey struct {
@@ -164,6 +166,29 @@ type ProviderApp struct {
 	Flag           string
 	CreatedAt      int64
 	UpdatedAt      int64
+}
+
+type ReconnectUrl struct {
+	ID            string
+	ApplicationID string
+	AccountID     string
+	TokenHash     []byte
+	Name          string
+	Terms         string
+	CreatedAt     int64
+	ExpiresAt     int64
+}
+
+type StatusChange struct {
+	ID            string
+	ApplicationID string
+	AccountID     string
+	FromStatus    string
+	FromReason    string
+	ToStatus      string
+	ToReason      string
+	Cause         string
+	At            int64
 }
 
 type Try struct {
