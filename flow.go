@@ -42,7 +42,8 @@ type Flow struct {
 	WorkDue    time.Time
 	// FailureCode says why a failed flow failed.
 	FailureCode string
-	// AccountID and AccountState ("new", "existing") are the result of a completed flow.
+	// AccountID and AccountState ("new", "existing") are the result of a completed flow. A flow of
+	// DialectDirect has its AccountID from the beginning: the application finds it by that.
 	AccountID    AccountID
 	AccountState string
 	CreatedAt    time.Time

@@ -48,10 +48,12 @@ const (
 // end user returns with, and which names the caller used.
 type Dialect string
 
-// The dialects: the link API and the authentication form.
+// The dialects: the link API, the authentication form, and a connection by API whose steps the
+// application shows itself. The last is on no page and in no list: its token is known to nobody.
 const (
-	DialectLink Dialect = "link"
-	DialectForm Dialect = "form"
+	DialectLink   Dialect = "link"
+	DialectForm   Dialect = "form"
+	DialectDirect Dialect = "direct"
 )
 
 // Link is a one-time URL. Its token is known to its holder only; we keep the hash.
@@ -89,6 +91,8 @@ type LinkTerms struct {
 	NotifyURL         string            `json:"notify_url,omitempty"`
 	NotifyFailures    bool              `json:"notify_failures,omitempty"`
 	ReconnectAccount  AccountID         `json:"reconnect_account,omitempty"`
+	// NewAccount is the id that a new account will have, where the application was told it before.
+	NewAccount        AccountID         `json:"new_account,omitempty"`
 	ExternalID        string            `json:"external_id,omitempty"`
 	DisplayName       string            `json:"display_name,omitempty"`
 	Email             string            `json:"email,omitempty"`

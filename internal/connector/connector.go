@@ -53,7 +53,8 @@ type AppVerifier interface {
 
 // DirectConnector is implemented by connectors that can connect from fields that the application's
 // backend already has (POST /v1/accounts). Direct is pure, like Begin; the Turn is a Work, a Grant,
-// a Failure or a Step that shows field errors.
+// a Failure or a Step that shows field errors. Where the Descriptor says Checkpoints, it may be any
+// Step, or a Work that repeats or is Live: the application then answers for its end user.
 type DirectConnector interface {
 	Direct(start Start, values map[string]string) (Turn, error)
 }
@@ -71,6 +72,12 @@ type Descriptor struct {
 	Capabilities []string
 	// NeedsApp says that the provider can only be offered where the application has an App for it.
 	NeedsApp bool
+	// AppOptional says that the application's App is used where it has one; the connector works
+	// without.
+	AppOptional bool
+	// Checkpoints says that its steps can be answered by API, by an application with screens of its
+	// own: what Direct leads to may be a question, a poll or a Live Work.
+	Checkpoints bool
 	// Scopes are codes of what the application will be able to do, for the consent text
 	// ("mail.read", "mail.send").
 	Scopes []string

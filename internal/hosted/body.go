@@ -16,6 +16,8 @@ type body struct {
 	Token string `json:"token,omitempty"`
 	// Start is what the connector was begun with, for beginning again.
 	Start connector.Start `json:"start,omitzero"`
+	// Direct is set where the application answers the steps itself.
+	Direct *direct `json:"direct,omitempty"`
 	// Picker tells that there are several providers to go back to.
 	Picker bool `json:"picker,omitempty"`
 	// Step is what is shown. Own marks a step of the engine: its answer does not go to the connector.
@@ -41,6 +43,11 @@ type body struct {
 	// Failure and Result are what a finished flow shows to its own browser.
 	Failure *failure `json:"failure,omitempty"`
 	Result  *result  `json:"result,omitempty"`
+}
+
+// direct is what a connection by API was begun with.
+type direct struct {
+	Values map[string]string `json:"values,omitempty"`
 }
 
 type question struct {

@@ -29,10 +29,14 @@ type DirectSpec struct {
 	Values map[string]string
 }
 
-// DirectResult is the account, and whether it is "new" or "existing".
+// DirectResult is the account, and whether it is "new" or "existing"; or what is asked now.
 type DirectResult struct {
 	Account latchkey.Account
 	State   string
+	// Reconnected tells that the account was mended, and not made.
+	Reconnected bool
+	// Checkpoint is set where the connection is not at its end: somebody has to answer.
+	Checkpoint *Checkpoint
 }
 
 // directTimeout bounds a direct connection: the caller waits for it.
@@ -52,8 +56,8 @@ func (e *Engine) Connect(ctx context.Context, app latchkey.Application, d Direct
 	if !ok || (e.descs[provider].TestOnly && !app.Test) {
 		return DirectResult{}, errs.New(errs.Conflict, errs.CodeProviderUnavailable, "This provider cannot be connected without the wizard; make a link instead.")
 	}
-	if e.descs[provider].NeedsApp {
-		if start.App, err = e.directApp(ctx, app, provider, d, tgt); err != nil {
+	if desc := e.descs[provider]; desc.NeedsApp || desc.AppOptional {
+		if start.App, err = e.directApp(ctx, app, provider, d, tgt); err != nil && !(desc.AppOptional && d.ProviderApp == "" && errs.Is(err, errs.CodeProviderUnavailable)) {
 			return DirectResult{}, err
 		}
 		tgt.client = start.App
@@ -68,6 +72,9 @@ func (e *Engine) Connect(ctx context.Context, app latchkey.Application, d Direct
 	turn, err = e.runDirect(ctx, provider, turn)
 	if err != nil {
 		return DirectResult{}, err
+	}
+	if e.needsEndUser(provider, turn) {
+		return e.open(ctx, tgt, provider, d, start, turn)
 	}
 	if turn.Grant == nil {
 		return DirectResult{}, directProblem(turn)
@@ -120,7 +127,7 @@ func (e *Engine) directApp(ctx context.Context, app latchkey.Application, p latc
 // runDirect does the Works of a direct connection one after the other.
 func (e *Engine) runDirect(ctx context.Context, p latchkey.Provider, turn connector.Turn) (connector.Turn, error) {
 	for range maxDirectTurns {
-		if turn.Work == nil {
+		if turn.Work == nil || e.needsEndUser(p, turn) {
 			return turn, nil
 		}
 		if turn.Work.Live || turn.Work.Repeat > 0 {
@@ -149,7 +156,7 @@ func directProblem(turn connector.Turn) error {
 		if f.Code == errs.CodeTooManyTries || f.Code == errs.CodeRateLimited {
 			kind = errs.TooMany
 		}
-		return errs.New(kind, f.Code, "The account could not be connected: "+fieldMessage(f.Code, f.Args))
+		return errs.New(kind, f.Code, "The account could not be connected: "+FieldMessage(f.Code, f.Args))
 	}
 	if turn.Step == nil || (len(turn.Step.Errors) == 0 && len(turn.Step.Verdicts) == 0) {
 		return errs.New(errs.Conflict, errs.CodeProviderUnavailable, "This account needs the end user; make a link instead.")
@@ -159,12 +166,12 @@ func directProblem(turn connector.Turn) error {
 		if err := wholeProblem(x); err != nil {
 			return err
 		}
-		fields = append(fields, errs.FieldError{Field: x.Field, Code: x.Code, Message: fieldMessage(x.Code, x.Args)})
+		fields = append(fields, errs.FieldError{Field: x.Field, Code: x.Code, Message: FieldMessage(x.Code, x.Args)})
 	}
 	if len(fields) == 0 {
 		for _, v := range turn.Step.Verdicts {
 			if !v.OK {
-				fields = append(fields, errs.FieldError{Field: v.Source, Code: v.Code, Message: fieldMessage(v.Code, v.Args)})
+				fields = append(fields, errs.FieldError{Field: v.Source, Code: v.Code, Message: FieldMessage(v.Code, v.Args)})
 			}
 		}
 	}
@@ -179,7 +186,7 @@ func wholeProblem(x connector.FieldIssue) error {
 		if err != nil {
 			wait = 1
 		}
-		e := errs.New(errs.TooMany, x.Code, fieldMessage(x.Code, x.Args))
+		e := errs.New(errs.TooMany, x.Code, FieldMessage(x.Code, x.Args))
 		e.RetryAfter = time.Duration(wait) * time.Minute
 		return e
 	case errs.CodeWrongAccount:
@@ -212,7 +219,7 @@ func (e *Engine) keepDirect(ctx context.Context, tgt target, p latchkey.Provider
 	case out.expected != "":
 		return DirectResult{}, wrongIdentity(g.Identity, out.expected)
 	}
-	return DirectResult{Account: out.account, State: out.state}, nil
+	return DirectResult{Account: out.account, State: out.state, Reconnected: tgt.reconnect != ""}, nil
 }
 
 // silent is the Reporter of a connection that nobody watches.
@@ -225,8 +232,8 @@ func (silent) Next(ctx context.Context) (connector.Input, error) {
 	return connector.Input{}, ctx.Err()
 }
 
-// fieldMessage is what an API caller reads beside a code; the wizard has its own words.
-func fieldMessage(c errs.Code, args map[string]string) string {
+// FieldMessage is what an API caller reads beside a code; the wizard has its own words.
+func FieldMessage(c errs.Code, args map[string]string) string {
 	host := args["host"]
 	if host == "" {
 		host = "the server"

@@ -40,8 +40,7 @@ func TestConnectWithoutTheWizard(t *testing.T) {
 		code           errs.Code
 	}{
 		"wrong password":       {"bob", "wrong", nil, errs.CodeInvalidParameters},
-		"needs the end user":   {"2fa", "x", nil, errs.CodeProviderUnavailable},
-		"needs the phone":      {"qr", "x", nil, errs.CodeProviderUnavailable},
+		"needs a browser":      {"redirect", "x", nil, errs.CodeProviderUnavailable},
 		"fails":                {"blocked", "x", nil, errs.CodeAccountBlocked},
 		"nothing given":        {"", "", nil, errs.CodeInvalidParameters},
 		"somebody else's":      {"wrong-account", "x", func(d *hosted.DirectSpec) { d.ExpectedIdentity = "anna@mock.test" }, errs.CodeWrongAccount},

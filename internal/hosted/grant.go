@@ -24,9 +24,11 @@ type target struct {
 	externalID string
 	expected   string
 	name       string
-	metadata   map[string]string
-	options    json.RawMessage
-	client     *connector.App
+	// made is the id that a new account must have; empty for a fresh one.
+	made     latchkey.AccountID
+	metadata map[string]string
+	options  json.RawMessage
+	client   *connector.App
 	// prior is the OAuth client of the account that is mended.
 	prior latchkey.ProviderAppID
 }
@@ -93,7 +95,7 @@ func linkTarget(app latchkey.Application, l latchkey.Link) (target, error) {
 	opts, err := accountOptions(l.Terms)
 	return target{
 		app: app, reconnect: l.Terms.ReconnectAccount, externalID: l.Terms.ExternalID,
-		expected: l.Terms.ExpectedIdentity, name: l.Terms.DisplayName, metadata: l.Terms.Metadata, options: opts,
+		made: l.Terms.NewAccount, expected: l.Terms.ExpectedIdentity, name: l.Terms.DisplayName, metadata: l.Terms.Metadata, options: opts,
 	}, err
 }
 
@@ -211,6 +213,9 @@ func (e *Engine) keepNew(ctx context.Context, tx store.Tx, tgt target, p latchke
 	acc := latchkey.Account{
 		ID: latchkey.NewAccountID(now), ApplicationID: tgt.app.ID, ExternalID: tgt.externalID, Provider: p,
 		Test: tgt.app.Test, CreatedAt: now, UpdatedAt: now,
+	}
+	if tgt.made != "" {
+		acc.ID = tgt.made
 	}
 	fill(&acc, tgt, g)
 	e.setHealthy(&acc, g)

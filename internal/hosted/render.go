@@ -46,6 +46,9 @@ func (e *Engine) look(ctx context.Context, token string, cookies func(name strin
 	if err != nil {
 		return seat{}, linkError(err)
 	}
+	if link.Dialect == latchkey.DialectDirect {
+		return seat{}, errs.NotFoundf("link") // no page shows it
+	}
 	app, err := e.application(ctx, link.ApplicationID)
 	if err != nil {
 		return seat{}, err
@@ -120,7 +123,7 @@ type clients map[latchkey.Provider]*connector.App
 func (e *Engine) clients(ctx context.Context, app latchkey.Application, l latchkey.Link) (clients, error) {
 	var out clients
 	for p, desc := range e.descs {
-		if !desc.NeedsApp || e.cfg.Apps == nil || !latchkey.Wished(l.Terms.Providers, p) {
+		if !desc.NeedsApp && !desc.AppOptional || e.cfg.Apps == nil || !latchkey.Wished(l.Terms.Providers, p) {
 			continue
 		}
 		c, err := e.cfg.Apps.For(ctx, app.ID, p, wishedApp(l, p))

@@ -89,11 +89,20 @@ func (e *Engine) begin(ctx context.Context, tx store.Tx, t *transit, p latchkey.
 	t.body.Start.App = t.apps[p]
 	start := t.body.Start
 	start.Entropy = entropy()
-	turn, err := conn.Begin(start)
+	turn, err := beginWith(conn, start, t.body.Direct)
 	if err != nil {
 		return e.broken(ctx, tx, t, err)
 	}
 	return e.take(ctx, tx, t, turn)
+}
+
+// beginWith begins a connector as it was begun: from its first question, or from what the
+// application has.
+func beginWith(conn connector.Connector, start connector.Start, d *direct) (connector.Turn, error) {
+	if c, ok := conn.(connector.DirectConnector); ok && d != nil {
+		return c.Direct(start, d.Values)
+	}
+	return conn.Begin(start)
 }
 
 // broken ends a try because of a defect of ours: the log has the cause, the end user our regret.

@@ -130,6 +130,8 @@ type Flows interface {
 	Get(ctx context.Context, id latchkey.FlowID) (latchkey.Flow, error)
 	// ByBrowser finds the newest flow of the link that is (or was) bound to the cookie.
 	ByBrowser(ctx context.Context, link latchkey.LinkID, cookieHash []byte) (latchkey.Flow, error)
+	// ByAccount finds the newest flow of the application that made, mended or is to make the account.
+	ByAccount(ctx context.Context, app latchkey.ApplicationID, account latchkey.AccountID) (latchkey.Flow, error)
 	// Save writes f where the row still has that version and fence, else ErrStale. It writes
 	// everything but ids, CookieHash and CreatedAt.
 	Save(ctx context.Context, f latchkey.Flow, version, fence int64) error

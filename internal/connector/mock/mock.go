@@ -53,7 +53,7 @@ func (c *Connector) Describe() connector.Descriptor {
 		panic(err) // the folder is embedded above: a missing one does not compile
 	}
 	return connector.Descriptor{
-		Provider: latchkey.Mock, TestOnly: true, Texts: sub, Icon: icon, Scopes: []string{"mail.read", "mail.send"},
+		Provider: latchkey.Mock, TestOnly: true, Checkpoints: true, Texts: sub, Icon: icon, Scopes: []string{"mail.read", "mail.send"},
 	}
 }
 

@@ -52,6 +52,18 @@ func (f flows) ByBrowser(ctx context.Context, link latchkey.LinkID, cookieHash [
 	return f.fromRow(row)
 }
 
+func (f flows) ByAccount(ctx context.Context, app latchkey.ApplicationID, account latchkey.AccountID) (v latchkey.Flow, err error) {
+	var row sqlgen.Flow
+	err = f.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		row, err = q.FlowByAccount(ctx, sqlgen.FlowByAccountParams{ApplicationID: string(app), AccountID: string(account)})
+		return err
+	})
+	if err != nil {
+		return v, err
+	}
+	return f.fromRow(row)
+}
+
 func (f flows) Save(ctx context.Context, v latchkey.Flow, version, fence int64) error {
 	body, err := f.s.seal(flowBodyPlace(string(v.ApplicationID), string(v.ID)), v.Body)
 	if err != nil {

@@ -17,7 +17,7 @@ func hotQueries(t *testing.T) map[string]string {
 	for _, name := range []string{
 		"KeyByHash", "GetApplication", "ApplicationByName", "GetLink", "LinkByToken", "AddOpened",
 		"ListLinks", "ListLinksByStatus", "ListLinksExpired", "ListLinksByName", "ListLinksByNameAndStatus", "ListLinksByNameExpired",
-		"GetFlow", "FlowByBrowser", "SaveFlow", "RenewFlow", "DueFlows", "StrandedFlows", "ExpireFlows", "DeleteFinishedFlows",
+		"GetFlow", "FlowByBrowser", "FlowByAccount", "SaveFlow", "RenewFlow", "DueFlows", "StrandedFlows", "ExpireFlows", "DeleteFinishedFlows",
 		"GetAccount", "AccountByExternalID", "UpdateAccount", "NextAccountSequence", "ListAccounts",
 		"DueForRefresh", "ClaimRefresh", "GetProviderApp", "ListProviderApps", "UpdateProviderApp", "ClearDefaultProviderApp",
 		"ListEvents", "ListEventsByType", "ListEventsByLink", "ListEventsByAccount", "DeleteEventsBefore",

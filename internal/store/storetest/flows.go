@@ -89,6 +89,20 @@ func testFlowRoundTrip(t *testing.T, ctx context.Context, tx store.Tx) {
 	wantErr(t, "another browser", err, store.ErrNotFound)
 	_, err = tx.Flows().ByBrowser(ctx, "lnk_none", f.CookieHash)
 	wantErr(t, "another link", err, store.ErrNotFound)
+
+	made := flow(f.ApplicationID, moment().Add(2*time.Second))
+	made.AccountID = "acc_1"
+	ok(t, "create", tx.Flows().Create(ctx, made))
+	got, err = tx.Flows().ByAccount(ctx, f.ApplicationID, "acc_1")
+	ok(t, "by account", err)
+	want(t, "the newest by account", got.ID, made.ID)
+	for name, x := range map[string]struct {
+		app latchkey.ApplicationID
+		acc latchkey.AccountID
+	}{"another application": {"app_other", "acc_1"}, "another account": {f.ApplicationID, "acc_2"}, "no account": {f.ApplicationID, ""}} {
+		_, err = tx.Flows().ByAccount(ctx, x.app, x.acc)
+		wantErr(t, name, err, store.ErrNotFound)
+	}
 }
 
 func testFlowsDue(t *testing.T, s store.Store) {

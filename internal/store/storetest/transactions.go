@@ -136,6 +136,7 @@ func nestedCalls(ctx context.Context, s store.Store) map[string]func() error {
 		"Links.AddOpened":       func() error { return s.Links().AddOpened(ctx, "lnk_1", 1) },
 		"Flows.Create":          func() error { return s.Flows().Create(ctx, flow(app, now)) },
 		"Flows.Get":             func() error { _, err := s.Flows().Get(ctx, "flw_1"); return err },
+		"Flows.ByAccount":       func() error { _, err := s.Flows().ByAccount(ctx, "app_1", "acc_1"); return err },
 		"Flows.ByBrowser":       func() error { _, err := s.Flows().ByBrowser(ctx, "lnk_1", nil); return err },
 		"Flows.Save":            func() error { return s.Flows().Save(ctx, flow(app, now), 1, 1) },
 		"Flows.Renew":           func() error { return s.Flows().Renew(ctx, "flw_1", 1, now) },

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,10 +29,6 @@ func (a *API) createAccount(ctx context.Context, c *call) (answer, error) {
 		return answer{}, err
 	}
 	spec := readAccount(f, c.app)
-	if spec.Provider == latchkey.WhatsApp || spec.Provider == latchkey.Telegram {
-		return answer{}, errs.New(errs.Conflict, errs.CodeProviderUnavailable,
-			"Accounts of this provider are connected by their end users. Make a link with POST /v1/links.")
-	}
 	if err := f.done(); err != nil {
 		return answer{}, err
 	}
@@ -41,13 +36,7 @@ func (a *API) createAccount(ctx context.Context, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	status := http.StatusCreated
-	if res.State == "existing" {
-		status = http.StatusOK
-	}
-	return answer{status, accountCreated{
-		Object: "AccountCreated", AccountID: string(res.Account.ID), State: res.State, Test: res.Account.Test,
-	}}, nil
+	return c.connected(res), nil
 }
 
 // reconnectAccount answers POST /accounts/{id}: the same account with a new credential.
@@ -73,9 +62,8 @@ func (a *API) reconnectAccount(ctx context.Context, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, accountReconnected{
-		Object: "AccountReconnected", AccountID: string(res.Account.ID), Test: res.Account.Test,
-	}}, nil
+	res.Reconnected = true
+	return c.connected(res), nil
 }
 
 // readAccount reads the body of POST /accounts; see accountRequest.
@@ -113,10 +101,36 @@ func readReconnect(f *fields, acc latchkey.Account) hosted.DirectSpec {
 // byOAuth tells whether accounts of the provider are connected with tokens.
 func byOAuth(p latchkey.Provider) bool { return slices.Contains(providerapps.Providers(), p) }
 
+// byPhone tells whether accounts of the provider are connected by somebody with a phone in hand.
+func byPhone(p latchkey.Provider) bool { return p == latchkey.WhatsApp || p == latchkey.Telegram }
+
+// readPhone reads how the phone is to be linked; see PhoneFields.
+func readPhone(f *fields) map[string]string {
+	v := map[string]string{}
+	if m := f.str("method", text{max: maxNameOf, trim: true, emptyAbsent: true}); m != "" {
+		if !slices.Contains([]string{"qr", "phone_code", "pairing_code"}, m) {
+			f.fail("method", errs.CodeInvalidValue, "This must be qr, phone_code or pairing_code, as the provider has it.")
+		}
+		v["method"] = m
+	}
+	if n := f.str("phone", text{max: maxNameOf, trim: true, emptyAbsent: true}); n != "" {
+		v["phone"] = n
+	}
+	return v
+}
+
 // readCredential reads a mailbox's password and servers, or tokens; see MailFields and TokenFields.
 // Fields of the other kind are refused: who sends them means something else.
 func readCredential(f *fields, spec *hosted.DirectSpec) {
 	tokens := readTokens(f)
+	phone := readPhone(f)
+	if byPhone(spec.Provider) {
+		f.strangers(tokens, "Accounts of this provider are connected with a phone, not with tokens.")
+		f.strangers(mailValues(f, spec), "Accounts of this provider are connected with a phone, not as a mailbox.")
+		spec.Values = phone
+		return
+	}
+	f.strangers(phone, "Accounts of this provider are not connected with a phone.")
 	if !byOAuth(spec.Provider) {
 		spec.Values = mailValues(f, spec)
 		if spec.Provider != latchkey.Mock {

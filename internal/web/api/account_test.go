@@ -91,8 +91,9 @@ func TestConnectMailbox(t *testing.T) {
 	if diff := cmp.Diff([]string{"proxy: unsupported"}, r.codes()); diff != "" {
 		t.Error(diff)
 	}
-	for _, p := range []string{"TELEGRAM", "WHATSAPP"} {
-		wantProblem(t, h.as(h.app, "POST", "/v1/accounts", `{"provider":"`+p+`"}`), 409, errs.CodeProviderUnavailable)
+	r = h.as(h.app, "POST", "/v1/accounts", `{"provider":"TELEGRAM","method":"fax","password":"x","access_token":"y"}`)
+	if diff := cmp.Diff([]string{"method: invalid_value", "access_token: unsupported", "password: unsupported"}, r.codes()); diff != "" {
+		t.Error(diff)
 	}
 	if r := h.as(h.app, "POST", "/v1/accounts", `{"provider":"MOCK","password":"x"}`); r.status != 400 {
 		t.Errorf("MOCK in a live application: %s", r.raw)

@@ -8,19 +8,21 @@ import (
 
 // accountRequest describes the body of POST /accounts; readAccount reads it.
 type accountRequest struct {
-	Provider         string            `json:"provider" enum:"IMAP,MAIL,GOOGLE,GOOGLE_OAUTH,MICROSOFT,OUTLOOK,LINKEDIN,INSTAGRAM,MOCK" doc:"Others need the end user: make a link. MOCK exists in test applications."`
+	Provider         string            `json:"provider" enum:"IMAP,MAIL,GOOGLE,GOOGLE_OAUTH,MICROSOFT,OUTLOOK,LINKEDIN,INSTAGRAM,WHATSAPP,TELEGRAM,MOCK" doc:"MOCK exists in test applications."`
 	AccountID        string            `json:"account_id,omitempty" maxLength:"256" pattern:"^[A-Za-z0-9._~@-]{1,256}$" doc:"Your own name for the account."`
 	ExpectedIdentity string            `json:"expected_identity,omitempty" maxLength:"320" doc:"The only identity that will be accepted."`
 	Metadata         map[string]string `json:"metadata,omitempty" maxProperties:"50" doc:"Up to 50 strings of yours."`
 	ProviderApp      string            `json:"provider_app,omitempty" pattern:"^pap_[0-9a-z]{26}$" doc:"The provider app that the tokens were given to. Default: the provider's default."`
 	MailFields
 	TokenFields
+	PhoneFields
 }
 
 // reconnectRequest describes the body of POST /accounts/{id}; readReconnect reads it.
 type reconnectRequest struct {
 	MailFields
 	TokenFields
+	PhoneFields
 }
 
 // TokenFields are OAuth tokens that the application has already. It is exported for the sake of
@@ -30,6 +32,13 @@ type TokenFields struct {
 	RefreshToken string `json:"refresh_token,omitempty" maxLength:"8192" writeOnly:"true" doc:"Without it, the account works until the access token ends."`
 	TokenExpires string `json:"expires_at,omitempty" format:"date-time" doc:"When the access token ends."`
 	Scope        string `json:"scope,omitempty" maxLength:"8192" doc:"The scopes that were granted, by spaces."`
+}
+
+// PhoneFields say how an account is linked by somebody with a phone in hand. The answer is a
+// Checkpoint. It is exported for the sake of reflection only.
+type PhoneFields struct {
+	Method string `json:"method,omitempty" enum:"qr,phone_code,pairing_code" doc:"Of WHATSAPP and TELEGRAM. Default: qr."`
+	Phone  string `json:"phone,omitempty" maxLength:"64" doc:"The phone number with its country code, for phone_code and pairing_code. Without it the checkpoint asks for it."`
 }
 
 // MailFields describes a mailbox and its servers. It is exported for the sake of reflection only.
@@ -94,6 +103,14 @@ type accountCreated struct {
 type accountReconnected struct {
 	Object    string `json:"object" enum:"AccountReconnected"`
 	AccountID string `json:"account_id"`
+	Test      bool   `json:"test,omitempty"`
+}
+
+// accountConnected is AccountCreated or AccountReconnected, for an answer that can be either.
+type accountConnected struct {
+	Object    string `json:"object" enum:"AccountCreated,AccountReconnected"`
+	AccountID string `json:"account_id"`
+	State     string `json:"state,omitempty" enum:"new,existing"`
 	Test      bool   `json:"test,omitempty"`
 }
 

@@ -35,6 +35,8 @@ type Links interface {
 // Connecter connects an account without the wizard.
 type Connecter interface {
 	Connect(ctx context.Context, app latchkey.Application, d hosted.DirectSpec) (hosted.DirectResult, error)
+	// AnswerCheckpoint answers what such a connection asks, or says how it stands.
+	AnswerCheckpoint(ctx context.Context, app latchkey.Application, a hosted.CheckpointAnswer) (hosted.DirectResult, error)
 }
 
 // Accounts looks after connected accounts.

@@ -54,7 +54,16 @@ func accountExamples() map[string]any {
 			"imap_user": "ada@acme.io", "imap_password": "correct horse", "smtp_host": "smtp.acme.io", "smtp_port": 465,
 			"smtp_encryption": "tls", "smtp_user": "ada@acme.io", "smtp_password": "correct horse",
 		},
-		"google": members{"provider": "GOOGLE", "email": "ada@acme.io", "access_token": "ya29.a0Af", "refresh_token": "1//0gX"},
+		"google":   members{"provider": "GOOGLE", "email": "ada@acme.io", "access_token": "ya29.a0Af", "refresh_token": "1//0gX"},
+		"telegram": members{"provider": "TELEGRAM", "method": "qr"},
+	}
+}
+
+func checkpointExamples() map[string]any {
+	return map[string]any{
+		"poll":     members{"account_id": exampleAccountID},
+		"code":     members{"account_id": exampleAccountID, "code": "12345"},
+		"password": members{"account_id": exampleAccountID, "version": 4, "action": "submit", "values": members{"password": "correct horse"}},
 	}
 }
 

@@ -120,6 +120,10 @@ func (d *direct) Connect(ctx context.Context, app latchkey.Application, spec hos
 	return hosted.DirectResult{Account: latchkey.Account{ID: latchkey.NewAccountID(time.Now())}, State: "new"}, nil
 }
 
+func (d *direct) AnswerCheckpoint(ctx context.Context, app latchkey.Application, a hosted.CheckpointAnswer) (hosted.DirectResult, error) {
+	return d.engine.AnswerCheckpoint(ctx, app, a)
+}
+
 func newHouse(t testing.TB, change func(*api.Config)) *house {
 	t.Helper()
 	h := &house{at: time.Date(2026, 6, 30, 11, 0, 0, 0, time.UTC), logs: &syncBuffer{}}

@@ -112,7 +112,7 @@ func (a *API) otherRoutes() []route {
 }
 
 func (a *API) accountRoutes() []route {
-	return []route{
+	return append(a.checkpointRoutes(), []route{
 		{
 			method: http.MethodGet, path: "/accounts", permission: latchkey.PermAccounts, handle: a.listAccounts,
 			doc: doc{
@@ -126,9 +126,11 @@ func (a *API) accountRoutes() []route {
 				id: "createAccount", tag: tagAccounts, summary: "Connect without the wizard",
 				text: "Connect a mailbox whose password you already have. Both logins are tried on the servers before anything is stored, " +
 					"so this takes as long as they do. Settings that you leave out are looked up. For GOOGLE, MICROSOFT, LINKEDIN and INSTAGRAM send " +
-					"the tokens that you have, given to your provider app: they are tried as well, and renewed from then on.",
+					"the tokens that you have, given to your provider app: they are tried as well, and renewed from then on. " +
+					"What needs the end user (a QR code, a code) answers 202 with a `Checkpoint`, which goes on at `POST /v1/accounts/checkpoint`.",
 				request: accountRequest{}, examples: accountExamples(),
 				answers: []docAnswer{
+					{status: http.StatusAccepted, text: "Somebody has to do or answer something first.", body: checkpoint{}},
 					{status: http.StatusCreated, text: "The account is connected.", body: accountCreated{}},
 					{status: http.StatusOK, text: "The account was there already, and has the new password.", body: accountCreated{}},
 				},
@@ -149,8 +151,11 @@ func (a *API) accountRoutes() []route {
 				id: "reconnectAccount", tag: tagAccounts, summary: "Give an account a new password",
 				text:   "Mend an account without the wizard. Its id stays. Another mailbox than before is refused with `errors/wrong_account`.",
 				params: []param{accountIDParam()}, request: reconnectRequest{}, examples: reconnectExamples(),
-				answers: []docAnswer{{status: http.StatusOK, text: "The account works again.", body: accountReconnected{}}},
-				errors:  []int{http.StatusNotFound, http.StatusConflict},
+				answers: []docAnswer{
+					{status: http.StatusOK, text: "The account works again.", body: accountReconnected{}},
+					{status: http.StatusAccepted, text: "Somebody has to do or answer something first.", body: checkpoint{}},
+				},
+				errors: []int{http.StatusNotFound, http.StatusConflict},
 			},
 		},
 		{
@@ -170,6 +175,36 @@ func (a *API) accountRoutes() []route {
 					"CREDENTIALS is said; an outage is CONNECTING. At most one check every few seconds.",
 				params: []param{accountIDParam()}, answers: []docAnswer{{status: http.StatusOK, text: "The account.", body: account{}}},
 				errors: []int{http.StatusNotFound, http.StatusConflict},
+			},
+		},
+	}...)
+}
+
+func (a *API) checkpointRoutes() []route {
+	return []route{
+		{
+			method: http.MethodPost, path: "/accounts/checkpoint", permission: latchkey.PermAccounts, handle: a.answerCheckpoint,
+			doc: doc{
+				id: "answerCheckpoint", tag: tagAccounts, summary: "Answer a checkpoint",
+				text: "Answer what a connection by API asks, or, without an answer, see how it stands: ask again every `poll_ms` while it shows " +
+					"a code to be scanned. A wrong answer is 202 again, with `checkpoint.errors`. A try that ended is an error with the code of why.",
+				request: checkpointRequest{}, examples: checkpointExamples(),
+				answers: []docAnswer{
+					{status: http.StatusCreated, text: "The account is connected.", body: accountCreated{}},
+					{status: http.StatusOK, text: "The account was there already, or works again.", body: accountConnected{}},
+					{status: http.StatusAccepted, text: "What is asked now.", body: checkpoint{}},
+				},
+				errors: []int{http.StatusNotFound, http.StatusConflict, http.StatusGone},
+			},
+		},
+		{
+			method: http.MethodPost, path: "/accounts/checkpoint/resend", permission: latchkey.PermAccounts, handle: a.resendCheckpoint,
+			doc: doc{
+				id: "resendCheckpoint", tag: tagAccounts, summary: "Have a code sent again",
+				text:    "The same as `POST /v1/accounts/checkpoint` with the action resend, in the shape that client libraries know. Before `resend_at`: 425.",
+				request: checkpointRef{}, examples: map[string]any{"resend": members{"account_id": exampleAccountID}},
+				answers: []docAnswer{{status: http.StatusOK, text: "It was sent, or not: success says which.", body: checkpointResend{}}},
+				errors:  []int{http.StatusNotFound, http.StatusConflict, http.StatusTooEarly},
 			},
 		},
 	}

@@ -36,6 +36,10 @@ DELETE FROM flows WHERE id IN (
 -- name: FlowByBrowser :one
 SELECT * FROM flows WHERE link_id = $1 AND cookie_hash = $2 ORDER BY id DESC LIMIT 1;
 
+-- name: FlowByAccount :one
+SELECT * FROM flows WHERE application_id = @application_id AND account_id = @account_id AND account_id <> ''
+ORDER BY id DESC LIMIT 1;
+
 -- Version and fence move on, so that whoever works on the flow right now cannot revive it.
 -- name: ExpireFlows :execrows
 UPDATE flows SET status = 'expired', body = @nothing, version = version + 1, fence = fence + 1, lease_owner = '',

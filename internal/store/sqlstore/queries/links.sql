@@ -22,36 +22,36 @@ WHERE id = @id AND application_id = @application_id;
 UPDATE links SET opened_count = opened_count + @n WHERE id = @id;
 
 -- name: ListLinks :many
-SELECT * FROM links WHERE application_id = @application_id AND id < @before
+SELECT * FROM links WHERE application_id = @application_id AND dialect <> 'direct' AND id < @before
 ORDER BY id DESC LIMIT @page;
 
 -- name: ListLinksByStatus :many
 SELECT * FROM links
-WHERE application_id = @application_id AND status = @status AND id < @before AND expires_at > @expires_after
+WHERE application_id = @application_id AND status = @status AND dialect <> 'direct' AND id < @before AND expires_at > @expires_after
 ORDER BY id DESC LIMIT @page;
 
 -- The terms repeat latchkey.Link.StatusAt.
 -- name: ListLinksExpired :many
 SELECT * FROM links
-WHERE application_id = @application_id AND id < @before AND (status = 'expired'
+WHERE application_id = @application_id AND dialect <> 'direct' AND id < @before AND (status = 'expired'
     OR (status = 'in_progress' AND expires_at <= @grace_over)
     OR (status IN ('created', 'failed', 'canceled') AND expires_at <= @now))
 ORDER BY id DESC LIMIT @page;
 
 -- name: ListLinksByName :many
 SELECT * FROM links
-WHERE application_id = @application_id AND name = @name AND name <> '' AND id < @before
+WHERE application_id = @application_id AND name = @name AND name <> '' AND dialect <> 'direct' AND id < @before
 ORDER BY id DESC LIMIT @page;
 
 -- name: ListLinksByNameAndStatus :many
 SELECT * FROM links
-WHERE application_id = @application_id AND name = @name AND name <> '' AND status = @status AND id < @before
+WHERE application_id = @application_id AND name = @name AND name <> '' AND status = @status AND dialect <> 'direct' AND id < @before
     AND expires_at > @expires_after
 ORDER BY id DESC LIMIT @page;
 
 -- name: ListLinksByNameExpired :many
 SELECT * FROM links
-WHERE application_id = @application_id AND name = @name AND name <> '' AND id < @before AND (status = 'expired'
+WHERE application_id = @application_id AND name = @name AND name <> '' AND dialect <> 'direct' AND id < @before AND (status = 'expired'
     OR (status = 'in_progress' AND expires_at <= @grace_over)
     OR (status IN ('created', 'failed', 'canceled') AND expires_at <= @now))
 ORDER BY id DESC LIMIT @page;

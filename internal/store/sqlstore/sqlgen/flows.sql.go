@@ -152,6 +152,43 @@ func (q *Queries) ExpireFlows(ctx context.Context, arg ExpireFlowsParams) (int64
 	return result.RowsAffected()
 }
 
+const flowByAccount = `-- name: FlowByAccount :one
+SELECT id, link_id, application_id, cookie_hash, version, status, provider, step_id, body, fence, lease_owner, lease_until, work_due, failure_code, account_id, account_state, created_at, updated_at, expires_at FROM flows WHERE application_id = $1 AND account_id = $2 AND account_id <> ''
+ORDER BY id DESC LIMIT 1
+`
+
+type FlowByAccountParams struct {
+	ApplicationID string
+	AccountID     string
+}
+
+func (q *Queries) FlowByAccount(ctx context.Context, arg FlowByAccountParams) (Flow, error) {
+	row := q.db.QueryRowContext(ctx, flowByAccount, arg.ApplicationID, arg.AccountID)
+	var i Flow
+	err := row.Scan(
+		&i.ID,
+		&i.LinkID,
+		&i.ApplicationID,
+		&i.CookieHash,
+		&i.Version,
+		&i.Status,
+		&i.Provider,
+		&i.StepID,
+		&i.Body,
+		&i.Fence,
+		&i.LeaseOwner,
+		&i.LeaseUntil,
+		&i.WorkDue,
+		&i.FailureCode,
+		&i.AccountID,
+		&i.AccountState,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.ExpiresAt,
+	)
+	return i, err
+}
+
 const flowByBrowser = `-- name: FlowByBrowser :one
 SELECT id, link_id, application_id, cookie_hash, version, status, provider, step_id, body, fence, lease_owner, lease_until, work_due, failure_code, account_id, account_state, created_at, updated_at, expires_at FROM flows WHERE link_id = $1 AND cookie_hash = $2 ORDER BY id DESC LIMIT 1
 `

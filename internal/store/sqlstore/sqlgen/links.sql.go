@@ -162,7 +162,7 @@ func (q *Queries) LinkByToken(ctx context.Context, tokenHash []byte) (Link, erro
 }
 
 const listLinks = `-- name: ListLinks :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links WHERE application_id = $1 AND id < $2
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links WHERE application_id = $1 AND dialect <> 'direct' AND id < $2
 ORDER BY id DESC LIMIT $3
 `
 
@@ -214,7 +214,7 @@ func (q *Queries) ListLinks(ctx context.Context, arg ListLinksParams) ([]Link, e
 
 const listLinksByName = `-- name: ListLinksByName :many
 SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links
-WHERE application_id = $1 AND name = $2 AND name <> '' AND id < $3
+WHERE application_id = $1 AND name = $2 AND name <> '' AND dialect <> 'direct' AND id < $3
 ORDER BY id DESC LIMIT $4
 `
 
@@ -272,7 +272,7 @@ func (q *Queries) ListLinksByName(ctx context.Context, arg ListLinksByNameParams
 
 const listLinksByNameAndStatus = `-- name: ListLinksByNameAndStatus :many
 SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links
-WHERE application_id = $1 AND name = $2 AND name <> '' AND status = $3 AND id < $4
+WHERE application_id = $1 AND name = $2 AND name <> '' AND status = $3 AND dialect <> 'direct' AND id < $4
     AND expires_at > $5
 ORDER BY id DESC LIMIT $6
 `
@@ -335,7 +335,7 @@ func (q *Queries) ListLinksByNameAndStatus(ctx context.Context, arg ListLinksByN
 
 const listLinksByNameExpired = `-- name: ListLinksByNameExpired :many
 SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links
-WHERE application_id = $1 AND name = $2 AND name <> '' AND id < $3 AND (status = 'expired'
+WHERE application_id = $1 AND name = $2 AND name <> '' AND dialect <> 'direct' AND id < $3 AND (status = 'expired'
     OR (status = 'in_progress' AND expires_at <= $4)
     OR (status IN ('created', 'failed', 'canceled') AND expires_at <= $5))
 ORDER BY id DESC LIMIT $6
@@ -399,7 +399,7 @@ func (q *Queries) ListLinksByNameExpired(ctx context.Context, arg ListLinksByNam
 
 const listLinksByStatus = `-- name: ListLinksByStatus :many
 SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links
-WHERE application_id = $1 AND status = $2 AND id < $3 AND expires_at > $4
+WHERE application_id = $1 AND status = $2 AND dialect <> 'direct' AND id < $3 AND expires_at > $4
 ORDER BY id DESC LIMIT $5
 `
 
@@ -459,7 +459,7 @@ func (q *Queries) ListLinksByStatus(ctx context.Context, arg ListLinksByStatusPa
 
 const listLinksExpired = `-- name: ListLinksExpired :many
 SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links
-WHERE application_id = $1 AND id < $2 AND (status = 'expired'
+WHERE application_id = $1 AND dialect <> 'direct' AND id < $2 AND (status = 'expired'
     OR (status = 'in_progress' AND expires_at <= $3)
     OR (status IN ('created', 'failed', 'canceled') AND expires_at <= $4))
 ORDER BY id DESC LIMIT $5
