@@ -85,12 +85,12 @@ type Link struct {
 // LinkTerms is the rest of what the application asked for when it made the link.
 type LinkTerms struct {
 	// Providers are names and wildcards, as ParseProviderWish returns them.
-	Providers         []string          `json:"providers,omitempty"`
-	SuccessURL        string            `json:"success_url,omitempty"`
-	FailureURL        string            `json:"failure_url,omitempty"`
-	NotifyURL         string            `json:"notify_url,omitempty"`
-	NotifyFailures    bool              `json:"notify_failures,omitempty"`
-	ReconnectAccount  AccountID         `json:"reconnect_account,omitempty"`
+	Providers        []string  `json:"providers,omitempty"`
+	SuccessURL       string    `json:"success_url,omitempty"`
+	FailureURL       string    `json:"failure_url,omitempty"`
+	NotifyURL        string    `json:"notify_url,omitempty"`
+	NotifyFailures   bool      `json:"notify_failures,omitempty"`
+	ReconnectAccount AccountID `json:"reconnect_account,omitempty"`
 	// NewAccount is the id that a new account will have, where the application was told it before.
 	NewAccount        AccountID         `json:"new_account,omitempty"`
 	ExternalID        string            `json:"external_id,omitempty"`
