@@ -16,7 +16,9 @@ type Application struct {
 	Providers []Provider
 	// WebhookSecret signs what is sent to notify URLs (Standard Webhooks, whsec_…). Sealed at rest.
 	WebhookSecret string
-	CreatedAt     time.Time
+	// Sender is whom the application's mail comes from; empty means the installation's default sender.
+	Sender    SenderID
+	CreatedAt time.Time
 }
 
 // Permission is what a key may do; see the list below.

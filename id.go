@@ -33,6 +33,10 @@ type (
 	StatusChangeID string
 	// ReconnectURLID is rcu_…
 	ReconnectURLID string
+	// SenderID is snd_…
+	SenderID string
+	// MailID is eml_…
+	MailID string
 )
 
 // Prefixes of the ids, one for each noun that has one.
@@ -48,6 +52,8 @@ const (
 
 	prefixStatusChange = "hst_"
 	prefixReconnectURL = "rcu_"
+	prefixSender       = "snd_"
+	prefixMail         = "eml_"
 )
 
 // Base32 with an alphabet in ASCII order, so that the text sorts as the bytes do.
@@ -91,6 +97,12 @@ func NewReconnectURLID(now time.Time) ReconnectURLID {
 	return ReconnectURLID(newID(prefixReconnectURL, now))
 }
 
+// NewSenderID makes a sender's id, created at now.
+func NewSenderID(now time.Time) SenderID { return SenderID(newID(prefixSender, now)) }
+
+// NewMailID makes a mail's id, created at now.
+func NewMailID(now time.Time) MailID { return MailID(newID(prefixMail, now)) }
+
 // newID takes 48 bits of milliseconds and 16 of the time within one, so that things made one after
 // the other in a transaction sort as they were made, then 64 random bits.
 func newID(prefix string, now time.Time) string {
@@ -114,7 +126,9 @@ func IsFlowID(s string) bool {
 func HasPrefixOfID(s string) bool {
 	for _, p := range []string{
 		prefixApplication, prefixKey, prefixLink, prefixFlow, prefixAccount, prefixEvent, prefixDelivery,
-		prefixProviderApp, prefixStatusChange, prefixReconnectURL, "whe_", "snd_", "dom_", "sin_",
+		prefixProviderApp, prefixStatusChange, prefixReconnectURL,
+		prefixSender, prefixMail,
+		"whe_", "dom_", "sin_",
 	} {
 		if strings.HasPrefix(s, p) {
 			return true

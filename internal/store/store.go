@@ -8,7 +8,8 @@
 //     serialisation failure, so it must have no effects outside of tx.
 //   - A row that does not exist, or belongs to another application, is ErrNotFound.
 //   - Secrets (a flow's Body, an account's Secret, an application's WebhookSecret, a provider app's
-//     ClientSecret and ServiceAccount, an idempotent answer) are sealed by the implementation and bound to application, table, row and column: the
+//     ClientSecret and ServiceAccount, a sender's Password, ClientSecret and ServiceAccount, a mail's Body,
+//     an idempotent answer) are sealed by the implementation and bound to application, table, row and column: the
 //     file or dump never holds them in clear.
 //   - Times are kept to the millisecond, in UTC; the zero time stays zero.
 package store
@@ -55,6 +56,9 @@ type Tx interface {
 	Checks() Checks
 	StatusChanges() StatusChanges
 	ReconnectURLs() ReconnectURLs
+	Senders() Senders
+	Mails() Mails
+	Settings() Settings
 	// Enqueue adds jobs; they run after commit, at least once.
 	Enqueue(ctx context.Context, jobs ...Job) error
 }

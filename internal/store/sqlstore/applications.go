@@ -21,7 +21,8 @@ func (a applications) Create(ctx context.Context, v latchkey.Application) error 
 		return err
 	}
 	p := sqlgen.CreateApplicationParams{
-		ID: string(v.ID), Name: v.Name, Test: v.Test, Providers: providers, WebhookSecret: secret, CreatedAt: ms(v.CreatedAt),
+		ID: string(v.ID), Name: v.Name, Test: v.Test, Providers: providers, WebhookSecret: secret,
+		Sender: string(v.Sender), CreatedAt: ms(v.CreatedAt),
 	}
 	return a.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateApplication(ctx, p) })
 }
@@ -71,12 +72,12 @@ func (a applications) Update(ctx context.Context, v latchkey.Application) error 
 	if err != nil {
 		return err
 	}
-	p := sqlgen.UpdateApplicationParams{ID: string(v.ID), Name: v.Name, Test: v.Test, Providers: providers, WebhookSecret: secret}
+	p := sqlgen.UpdateApplicationParams{ID: string(v.ID), Name: v.Name, Test: v.Test, Providers: providers, WebhookSecret: secret, Sender: string(v.Sender)}
 	return a.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.UpdateApplication(ctx, p) })
 }
 
 func (a applications) fromRow(r sqlgen.Application) (latchkey.Application, error) {
-	v := latchkey.Application{ID: latchkey.ApplicationID(r.ID), Name: r.Name, Test: r.Test, CreatedAt: at(r.CreatedAt)}
+	v := latchkey.Application{ID: latchkey.ApplicationID(r.ID), Name: r.Name, Test: r.Test, Sender: latchkey.SenderID(r.Sender), CreatedAt: at(r.CreatedAt)}
 	var err error
 	if v.Providers, err = fromJSON[[]latchkey.Provider](r.Providers, "an application's providers"); err != nil {
 		return v, err

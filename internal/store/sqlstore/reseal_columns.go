@@ -27,6 +27,18 @@ func sealedColumns() []sealedColumn {
 		{otherwise: serviceAccountsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
 			return q.CountProviderAppServiceAccountsSealedWith(ctx, prefix)
 		}},
+		{otherwise: senderPasswordsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountSenderPasswordsSealedWith(ctx, prefix)
+		}},
+		{otherwise: senderSecretsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountSenderSecretsSealedWith(ctx, prefix)
+		}},
+		{otherwise: senderServiceAccountsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountSenderServiceAccountsSealedWith(ctx, prefix)
+		}},
+		{otherwise: mailsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountMailsSealedWith(ctx, prefix)
+		}},
 	}
 }
 

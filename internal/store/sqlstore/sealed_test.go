@@ -36,7 +36,7 @@ func newAccount(app latchkey.ApplicationID, secret string) latchkey.Account {
 }
 
 // sealedValues is how many fill writes.
-const sealedValues = 6
+const sealedValues = 10
 
 func newProviderApp(app latchkey.ApplicationID, secret string) latchkey.ProviderApp {
 	now := time.Now()
@@ -44,6 +44,19 @@ func newProviderApp(app latchkey.ApplicationID, secret string) latchkey.Provider
 		ID: latchkey.NewProviderAppID(now), ApplicationID: app, Provider: latchkey.Google, ClientID: "c",
 		ClientSecret: secret, ServiceAccount: secret, CreatedAt: now,
 	}
+}
+
+func newSender(app latchkey.ApplicationID, secret string) latchkey.Sender {
+	now := time.Now()
+	return latchkey.Sender{
+		ID: latchkey.NewSenderID(now), ApplicationID: app, Kind: latchkey.SenderBasic, Password: secret, ClientSecret: secret,
+		ServiceAccount: secret, CreatedAt: now,
+	}
+}
+
+func newMail(app latchkey.ApplicationID, secret string) latchkey.Mail {
+	now := time.Now()
+	return latchkey.Mail{ID: latchkey.NewMailID(now), ApplicationID: app, Body: []byte(secret), Status: latchkey.MailQueued, CreatedAt: now}
 }
 
 func newAnswer(app latchkey.ApplicationID, key byte) store.IdempotentAnswer {
@@ -64,6 +77,8 @@ func fill(t *testing.T, s *sqlstore.Store, secret string, key byte) (latchkey.Ap
 	must(t, s.Accounts().Create(t.Context(), acc))
 	must(t, s.Accounts().Update(t.Context(), acc))
 	must(t, s.ProviderApps().Create(t.Context(), newProviderApp(a.ID, secret)))
+	must(t, s.Senders().Create(t.Context(), newSender(a.ID, secret)))
+	must(t, s.Mails().Create(t.Context(), newMail(a.ID, secret)))
 	_, won, err := s.Idempotency().Claim(t.Context(), ans, time.Time{})
 	must(t, err)
 	if !won {

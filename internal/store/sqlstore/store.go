@@ -77,6 +77,9 @@ func (t tx) ProviderApps() store.ProviderApps   { return providerApps{t} }
 func (t tx) Checks() store.Checks               { return checks{t} }
 func (t tx) StatusChanges() store.StatusChanges { return statusChanges{t} }
 func (t tx) ReconnectURLs() store.ReconnectURLs { return reconnectURLs{t} }
+func (t tx) Senders() store.Senders             { return senders{t} }
+func (t tx) Mails() store.Mails                 { return mails{t} }
+func (t tx) Settings() store.Settings           { return settings{t} }
 
 // read runs fn on the transaction, or on the readers' pool.
 func (t tx) read(ctx context.Context, fn writeFunc) error {

@@ -37,7 +37,7 @@ func testApplications(t *testing.T, s store.Store) {
 		ok(t, "get", err)
 		want(t, "empty values", got, twin)
 
-		a.Name, a.Providers, a.WebhookSecret = "renamed "+string(a.ID), nil, "whsec_bmV3"
+		a.Name, a.Providers, a.WebhookSecret, a.Sender = "renamed "+string(a.ID), nil, "whsec_bmV3", "snd_x"
 		ok(t, "update", tx.Applications().Update(ctx, a))
 		got, err = tx.Applications().Get(ctx, a.ID)
 		ok(t, "get", err)

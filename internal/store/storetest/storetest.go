@@ -39,6 +39,9 @@ func Run(t *testing.T, open Open) {
 		"history":        testStatusChanges,
 		"reconnect urls": testReconnectURLs,
 		"transactions":   testTransactions,
+		"senders":        testSenders,
+		"mails":          testMails,
+		"settings":       testSettings,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,6 @@
 -- name: CreateApplication :execrows
-INSERT INTO applications (id, name, test, providers, webhook_secret, created_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT DO NOTHING;
 
 -- name: GetApplication :one
@@ -13,5 +13,6 @@ SELECT * FROM applications WHERE name = $1;
 SELECT * FROM applications ORDER BY id DESC;
 
 -- name: UpdateApplication :execrows
-UPDATE applications SET name = @name, test = @test, providers = @providers, webhook_secret = @webhook_secret
+UPDATE applications SET name = @name, test = @test, providers = @providers, webhook_secret = @webhook_secret,
+    sender = @sender
 WHERE id = @id;

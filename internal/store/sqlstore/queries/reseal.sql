@@ -63,3 +63,43 @@ UPDATE provider_apps SET service_account = @sealed WHERE id = @id AND service_ac
 
 -- name: CountProviderAppServiceAccountsSealedWith :one
 SELECT count(*) FROM provider_apps WHERE length(service_account) > 0 AND substr(service_account, 1, 5) = @prefix;
+
+-- name: SenderPasswordsSealedOtherwise :many
+SELECT id, application_id, password AS sealed FROM senders
+WHERE id > @after AND length(password) > 0 AND substr(password, 1, 5) <> @prefix ORDER BY id LIMIT @page;
+
+-- name: SwapSenderPassword :execrows
+UPDATE senders SET password = @sealed WHERE id = @id AND password = @was;
+
+-- name: CountSenderPasswordsSealedWith :one
+SELECT count(*) FROM senders WHERE length(password) > 0 AND substr(password, 1, 5) = @prefix;
+
+-- name: SenderSecretsSealedOtherwise :many
+SELECT id, application_id, client_secret AS sealed FROM senders
+WHERE id > @after AND length(client_secret) > 0 AND substr(client_secret, 1, 5) <> @prefix ORDER BY id LIMIT @page;
+
+-- name: SwapSenderSecret :execrows
+UPDATE senders SET client_secret = @sealed WHERE id = @id AND client_secret = @was;
+
+-- name: CountSenderSecretsSealedWith :one
+SELECT count(*) FROM senders WHERE length(client_secret) > 0 AND substr(client_secret, 1, 5) = @prefix;
+
+-- name: SenderServiceAccountsSealedOtherwise :many
+SELECT id, application_id, service_account AS sealed FROM senders
+WHERE id > @after AND length(service_account) > 0 AND substr(service_account, 1, 5) <> @prefix ORDER BY id LIMIT @page;
+
+-- name: SwapSenderServiceAccount :execrows
+UPDATE senders SET service_account = @sealed WHERE id = @id AND service_account = @was;
+
+-- name: CountSenderServiceAccountsSealedWith :one
+SELECT count(*) FROM senders WHERE length(service_account) > 0 AND substr(service_account, 1, 5) = @prefix;
+
+-- name: MailsSealedOtherwise :many
+SELECT id, application_id, body AS sealed FROM mails
+WHERE id > @after AND length(body) > 0 AND substr(body, 1, 5) <> @prefix ORDER BY id LIMIT @page;
+
+-- name: SwapMailBody :execrows
+UPDATE mails SET body = @sealed WHERE id = @id AND body = @was;
+
+-- name: CountMailsSealedWith :one
+SELECT count(*) FROM mails WHERE length(body) > 0 AND substr(body, 1, 5) = @prefix;

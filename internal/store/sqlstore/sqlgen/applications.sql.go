@@ -10,7 +10,7 @@ import (
 )
 
 const applicationByName = `-- name: ApplicationByName :one
-SELECT id, name, test, providers, webhook_secret, created_at FROM applications WHERE name = $1
+SELECT id, name, test, providers, webhook_secret, created_at, sender FROM applications WHERE name = $1
 `
 
 func (q *Queries) ApplicationByName(ctx context.Context, name string) (Application, error) {
@@ -23,13 +23,14 @@ func (q *Queries) ApplicationByName(ctx context.Context, name string) (Applicati
 		&i.Providers,
 		&i.WebhookSecret,
 		&i.CreatedAt,
+		&i.Sender,
 	)
 	return i, err
 }
 
 const createApplication = `-- name: CreateApplication :execrows
-INSERT INTO applications (id, name, test, providers, webhook_secret, created_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT DO NOTHING
 `
 
@@ -39,6 +40,7 @@ type CreateApplicationParams struct {
 	Test          bool
 	Providers     string
 	WebhookSecret []byte
+	Sender        string
 	CreatedAt     int64
 }
 
@@ -49,6 +51,7 @@ func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationPa
 		arg.Test,
 		arg.Providers,
 		arg.WebhookSecret,
+		arg.Sender,
 		arg.CreatedAt,
 	)
 	if err != nil {
@@ -58,7 +61,7 @@ func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationPa
 }
 
 const getApplication = `-- name: GetApplication :one
-SELECT id, name, test, providers, webhook_secret, created_at FROM applications WHERE id = $1
+SELECT id, name, test, providers, webhook_secret, created_at, sender FROM applications WHERE id = $1
 `
 
 func (q *Queries) GetApplication(ctx context.Context, id string) (Application, error) {
@@ -71,12 +74,13 @@ func (q *Queries) GetApplication(ctx context.Context, id string) (Application, e
 		&i.Providers,
 		&i.WebhookSecret,
 		&i.CreatedAt,
+		&i.Sender,
 	)
 	return i, err
 }
 
 const listApplications = `-- name: ListApplications :many
-SELECT id, name, test, providers, webhook_secret, created_at FROM applications ORDER BY id DESC
+SELECT id, name, test, providers, webhook_secret, created_at, sender FROM applications ORDER BY id DESC
 `
 
 func (q *Queries) ListApplications(ctx context.Context) ([]Application, error) {
@@ -95,6 +99,7 @@ func (q *Queries) ListApplications(ctx context.Context) ([]Application, error) {
 			&i.Providers,
 			&i.WebhookSecret,
 			&i.CreatedAt,
+			&i.Sender,
 		); err != nil {
 			return nil, err
 		}
@@ -110,8 +115,9 @@ func (q *Queries) ListApplications(ctx context.Context) ([]Application, error) {
 }
 
 const updateApplication = `-- name: UpdateApplication :execrows
-UPDATE applications SET name = $1, test = $2, providers = $3, webhook_secret = $4
-WHERE id = $5
+UPDATE applications SET name = $1, test = $2, providers = $3, webhook_secret = $4,
+    sender = $5
+WHERE id = $6
 `
 
 type UpdateApplicationParams struct {
@@ -119,6 +125,7 @@ type UpdateApplicationParams struct {
 	Test          bool
 	Providers     string
 	WebhookSecret []byte
+	Sender        string
 	ID            string
 }
 
@@ -128,6 +135,7 @@ func (q *Queries) UpdateApplication(ctx context.Context, arg UpdateApplicationPa
 		arg.Test,
 		arg.Providers,
 		arg.WebhookSecret,
+		arg.Sender,
 		arg.ID,
 	)
 	if err != nil {

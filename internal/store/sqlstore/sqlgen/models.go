@@ -51,6 +51,7 @@ type Application struct {
 	Providers     string
 	WebhookSecret []byte
 	CreatedAt     int64
+	Sender        string
 }
 
 type Delivery struct {
@@ -148,6 +149,29 @@ type Link struct {
 	Terms         string
 }
 
+type Mail struct {
+	ID            string
+	ApplicationID string
+	Lane          string
+	Kind          string
+	Recipient     string
+	Body          []byte
+	Status        string
+	Attempts      int64
+	Code          string
+	Detail        string
+	DueAt         int64
+	ExpiresAt     int64
+	CreatedAt     int64
+	UpdatedAt     int64
+}
+
+type MailLane struct {
+	Lane   string
+	Holder string
+	Until  int64
+}
+
 type ProviderApp struct {
 	ID             string
 	ApplicationID  string
@@ -177,6 +201,40 @@ type ReconnectUrl struct {
 	Terms         string
 	CreatedAt     int64
 	ExpiresAt     int64
+}
+
+type Sender struct {
+	ID              string
+	ApplicationID   string
+	Kind            string
+	Email           string
+	Address         string
+	Name            string
+	Host            string
+	Port            int64
+	Username        string
+	Password        []byte
+	Provider        string
+	ClientID        string
+	ClientSecret    []byte
+	Tenant          string
+	ServiceAccount  []byte
+	Transport       string
+	SecretExpiresAt int64
+	Fallback        bool
+	ProofHash       []byte
+	OwnedAt         int64
+	CheckedAt       int64
+	Problem         string
+	CreatedAt       int64
+	UpdatedAt       int64
+}
+
+type Setting struct {
+	ApplicationID string
+	Kind          string
+	Body          string
+	UpdatedAt     int64
 }
 
 type StatusChange struct {

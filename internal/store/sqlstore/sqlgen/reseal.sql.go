@@ -134,6 +134,17 @@ func (q *Queries) CountIdempotencySealedWith(ctx context.Context, prefix []byte)
 	return count, err
 }
 
+const countMailsSealedWith = `-- name: CountMailsSealedWith :one
+SELECT count(*) FROM mails WHERE length(body) > 0 AND substr(body, 1, 5) = $1
+`
+
+func (q *Queries) CountMailsSealedWith(ctx context.Context, prefix []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countMailsSealedWith, prefix)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countProviderAppSecretsSealedWith = `-- name: CountProviderAppSecretsSealedWith :one
 SELECT count(*) FROM provider_apps WHERE length(client_secret) > 0 AND substr(client_secret, 1, 5) = $1
 `
@@ -151,6 +162,39 @@ SELECT count(*) FROM provider_apps WHERE length(service_account) > 0 AND substr(
 
 func (q *Queries) CountProviderAppServiceAccountsSealedWith(ctx context.Context, prefix []byte) (int64, error) {
 	row := q.db.QueryRowContext(ctx, countProviderAppServiceAccountsSealedWith, prefix)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countSenderPasswordsSealedWith = `-- name: CountSenderPasswordsSealedWith :one
+SELECT count(*) FROM senders WHERE length(password) > 0 AND substr(password, 1, 5) = $1
+`
+
+func (q *Queries) CountSenderPasswordsSealedWith(ctx context.Context, prefix []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countSenderPasswordsSealedWith, prefix)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countSenderSecretsSealedWith = `-- name: CountSenderSecretsSealedWith :one
+SELECT count(*) FROM senders WHERE length(client_secret) > 0 AND substr(client_secret, 1, 5) = $1
+`
+
+func (q *Queries) CountSenderSecretsSealedWith(ctx context.Context, prefix []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countSenderSecretsSealedWith, prefix)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countSenderServiceAccountsSealedWith = `-- name: CountSenderServiceAccountsSealedWith :one
+SELECT count(*) FROM senders WHERE length(service_account) > 0 AND substr(service_account, 1, 5) = $1
+`
+
+func (q *Queries) CountSenderServiceAccountsSealedWith(ctx context.Context, prefix []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countSenderServiceAccountsSealedWith, prefix)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -245,6 +289,46 @@ func (q *Queries) IdempotencySealedOtherwise(ctx context.Context, arg Idempotenc
 	return items, nil
 }
 
+const mailsSealedOtherwise = `-- name: MailsSealedOtherwise :many
+SELECT id, application_id, body AS sealed FROM mails
+WHERE id > $1 AND length(body) > 0 AND substr(body, 1, 5) <> $2 ORDER BY id LIMIT $3
+`
+
+type MailsSealedOtherwiseParams struct {
+	After  string
+	Prefix []byte
+	Page   int32
+}
+
+type MailsSealedOtherwiseRow struct {
+	ID            string
+	ApplicationID string
+	Sealed        []byte
+}
+
+func (q *Queries) MailsSealedOtherwise(ctx context.Context, arg MailsSealedOtherwiseParams) ([]MailsSealedOtherwiseRow, error) {
+	rows, err := q.db.QueryContext(ctx, mailsSealedOtherwise, arg.After, arg.Prefix, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MailsSealedOtherwiseRow
+	for rows.Next() {
+		var i MailsSealedOtherwiseRow
+		if err := rows.Scan(&i.ID, &i.ApplicationID, &i.Sealed); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const providerAppSecretsSealedOtherwise = `-- name: ProviderAppSecretsSealedOtherwise :many
 SELECT id, application_id, client_secret AS sealed FROM provider_apps
 WHERE id > $1 AND length(client_secret) > 0 AND substr(client_secret, 1, 5) <> $2 ORDER BY id LIMIT $3
@@ -311,6 +395,126 @@ func (q *Queries) ProviderAppServiceAccountsSealedOtherwise(ctx context.Context,
 	var items []ProviderAppServiceAccountsSealedOtherwiseRow
 	for rows.Next() {
 		var i ProviderAppServiceAccountsSealedOtherwiseRow
+		if err := rows.Scan(&i.ID, &i.ApplicationID, &i.Sealed); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const senderPasswordsSealedOtherwise = `-- name: SenderPasswordsSealedOtherwise :many
+SELECT id, application_id, password AS sealed FROM senders
+WHERE id > $1 AND length(password) > 0 AND substr(password, 1, 5) <> $2 ORDER BY id LIMIT $3
+`
+
+type SenderPasswordsSealedOtherwiseParams struct {
+	After  string
+	Prefix []byte
+	Page   int32
+}
+
+type SenderPasswordsSealedOtherwiseRow struct {
+	ID            string
+	ApplicationID string
+	Sealed        []byte
+}
+
+func (q *Queries) SenderPasswordsSealedOtherwise(ctx context.Context, arg SenderPasswordsSealedOtherwiseParams) ([]SenderPasswordsSealedOtherwiseRow, error) {
+	rows, err := q.db.QueryContext(ctx, senderPasswordsSealedOtherwise, arg.After, arg.Prefix, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SenderPasswordsSealedOtherwiseRow
+	for rows.Next() {
+		var i SenderPasswordsSealedOtherwiseRow
+		if err := rows.Scan(&i.ID, &i.ApplicationID, &i.Sealed); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const senderSecretsSealedOtherwise = `-- name: SenderSecretsSealedOtherwise :many
+SELECT id, application_id, client_secret AS sealed FROM senders
+WHERE id > $1 AND length(client_secret) > 0 AND substr(client_secret, 1, 5) <> $2 ORDER BY id LIMIT $3
+`
+
+type SenderSecretsSealedOtherwiseParams struct {
+	After  string
+	Prefix []byte
+	Page   int32
+}
+
+type SenderSecretsSealedOtherwiseRow struct {
+	ID            string
+	ApplicationID string
+	Sealed        []byte
+}
+
+func (q *Queries) SenderSecretsSealedOtherwise(ctx context.Context, arg SenderSecretsSealedOtherwiseParams) ([]SenderSecretsSealedOtherwiseRow, error) {
+	rows, err := q.db.QueryContext(ctx, senderSecretsSealedOtherwise, arg.After, arg.Prefix, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SenderSecretsSealedOtherwiseRow
+	for rows.Next() {
+		var i SenderSecretsSealedOtherwiseRow
+		if err := rows.Scan(&i.ID, &i.ApplicationID, &i.Sealed); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const senderServiceAccountsSealedOtherwise = `-- name: SenderServiceAccountsSealedOtherwise :many
+SELECT id, application_id, service_account AS sealed FROM senders
+WHERE id > $1 AND length(service_account) > 0 AND substr(service_account, 1, 5) <> $2 ORDER BY id LIMIT $3
+`
+
+type SenderServiceAccountsSealedOtherwiseParams struct {
+	After  string
+	Prefix []byte
+	Page   int32
+}
+
+type SenderServiceAccountsSealedOtherwiseRow struct {
+	ID            string
+	ApplicationID string
+	Sealed        []byte
+}
+
+func (q *Queries) SenderServiceAccountsSealedOtherwise(ctx context.Context, arg SenderServiceAccountsSealedOtherwiseParams) ([]SenderServiceAccountsSealedOtherwiseRow, error) {
+	rows, err := q.db.QueryContext(ctx, senderServiceAccountsSealedOtherwise, arg.After, arg.Prefix, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SenderServiceAccountsSealedOtherwiseRow
+	for rows.Next() {
+		var i SenderServiceAccountsSealedOtherwiseRow
 		if err := rows.Scan(&i.ID, &i.ApplicationID, &i.Sealed); err != nil {
 			return nil, err
 		}
@@ -406,6 +610,24 @@ func (q *Queries) SwapIdempotencyBody(ctx context.Context, arg SwapIdempotencyBo
 	return result.RowsAffected()
 }
 
+const swapMailBody = `-- name: SwapMailBody :execrows
+UPDATE mails SET body = $1 WHERE id = $2 AND body = $3
+`
+
+type SwapMailBodyParams struct {
+	Sealed []byte
+	ID     string
+	Was    []byte
+}
+
+func (q *Queries) SwapMailBody(ctx context.Context, arg SwapMailBodyParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, swapMailBody, arg.Sealed, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const swapProviderAppSecret = `-- name: SwapProviderAppSecret :execrows
 UPDATE provider_apps SET client_secret = $1 WHERE id = $2 AND client_secret = $3
 `
@@ -436,6 +658,60 @@ type SwapProviderAppServiceAccountParams struct {
 
 func (q *Queries) SwapProviderAppServiceAccount(ctx context.Context, arg SwapProviderAppServiceAccountParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, swapProviderAppServiceAccount, arg.Sealed, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const swapSenderPassword = `-- name: SwapSenderPassword :execrows
+UPDATE senders SET password = $1 WHERE id = $2 AND password = $3
+`
+
+type SwapSenderPasswordParams struct {
+	Sealed []byte
+	ID     string
+	Was    []byte
+}
+
+func (q *Queries) SwapSenderPassword(ctx context.Context, arg SwapSenderPasswordParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, swapSenderPassword, arg.Sealed, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const swapSenderSecret = `-- name: SwapSenderSecret :execrows
+UPDATE senders SET client_secret = $1 WHERE id = $2 AND client_secret = $3
+`
+
+type SwapSenderSecretParams struct {
+	Sealed []byte
+	ID     string
+	Was    []byte
+}
+
+func (q *Queries) SwapSenderSecret(ctx context.Context, arg SwapSenderSecretParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, swapSenderSecret, arg.Sealed, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const swapSenderServiceAccount = `-- name: SwapSenderServiceAccount :execrows
+UPDATE senders SET service_account = $1 WHERE id = $2 AND service_account = $3
+`
+
+type SwapSenderServiceAccountParams struct {
+	Sealed []byte
+	ID     string
+	Was    []byte
+}
+
+func (q *Queries) SwapSenderServiceAccount(ctx context.Context, arg SwapSenderServiceAccountParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, swapSenderServiceAccount, arg.Sealed, arg.ID, arg.Was)
 	if err != nil {
 		return 0, err
 	}
