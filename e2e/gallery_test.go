@@ -12,16 +12,17 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"latchkey/e2e/browser"
+	"latchkey/internal/connector"
 	"latchkey/internal/web/wizard"
 	"latchkey/internal/web/wizard/wizardtest"
 )
 
 // gallery serves every state of every page. The cookie says that the browser was sent on its way
 // already, so that pages that lead elsewhere stay to be looked at.
-func gallery(t *testing.T, states []wizardtest.State) *httptest.Server {
+func gallery(t *testing.T, states []wizardtest.State, connectors []connector.Descriptor) *httptest.Server {
 	t.Helper()
 	z, err := wizard.New(wizard.Config{
-		Engine: wizardtest.NewEngine(states), Connectors: wizardtest.Connectors(), BaseURL: "http://auth.northwind.example",
+		Engine: wizardtest.NewEngine(states), Connectors: connectors, BaseURL: "http://auth.northwind.example",
 		Now: wizardtest.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -44,13 +45,27 @@ func TestGallery(t *testing.T) {
 	if len(states) < 30 {
 		t.Fatalf("the gallery has %d states only", len(states))
 	}
-	srv := gallery(t, states)
+	lookAt(t, gallery(t, states, wizardtest.Connectors()), append(states, wizardtest.State{Name: "no-such-link"}), "", 390, 1200)
+}
+
+// TestGalleryOAuth looks at the pages of the providers that are signed in to elsewhere, in their own
+// words, on a phone. The pictures are in e2e/out/oauth.
+func TestGalleryOAuth(t *testing.T) {
+	states := wizardtest.OAuthStates("de", "ar")
+	if len(states) < 100 {
+		t.Fatalf("the gallery has %d states only", len(states))
+	}
+	lookAt(t, gallery(t, states, wizardtest.OAuthConnectors()), states, "oauth", 390)
+}
+
+func lookAt(t *testing.T, srv *httptest.Server, states []wizardtest.State, folder string, widths ...int64) {
+	t.Helper()
 	axe := browser.Axe(t)
 	tab := browser.Open(t)
-	out := filepath.Join(browser.Root(t), "out")
-	for _, s := range append(states, wizardtest.State{Name: "no-such-link"}) {
+	out := filepath.Join(browser.Root(t), "out", folder)
+	for _, s := range states {
 		url := srv.URL + "/c/" + s.Name + "?locale=" + s.Lang
-		for _, width := range []int64{390, 1200} {
+		for _, width := range widths {
 			tab.View(width, 820, "light")
 			tab.Do(chromedp.Navigate(url))
 			tab.Inject(axe)

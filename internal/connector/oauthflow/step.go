@@ -71,7 +71,7 @@ func (f *Flow) step(s *state) *connector.Step {
 				st.Notes = append(st.Notes, n)
 			}
 		}
-	case string(ProblemWrongAccount):
+	case string(ProblemWrongAccount), string(ProblemWrongType), string(ProblemRejected):
 		// Another account is what its main button is for.
 		st.Actions = []connector.Action{connector.ActSubmit}
 	default:
