@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"latchkey/internal/connector"
 )
 
 const (
@@ -98,12 +100,32 @@ func (h *HTTP) Get(ctx context.Context, address, bearer string) (Answer, error) 
 
 // PostForm sends a form.
 func (h *HTTP) PostForm(ctx context.Context, address string, form url.Values) (Answer, error) {
+	req, err := formRequest(ctx, address, form)
+	if err != nil {
+		return Answer{}, err
+	}
+	return h.do(req, "")
+}
+
+// as is a PostForm by a client that gives its name and secret in the header (RFC 6749 §2.3.1).
+func (h *HTTP) as(app connector.App) func(context.Context, string, url.Values) (Answer, error) {
+	return func(ctx context.Context, address string, form url.Values) (Answer, error) {
+		req, err := formRequest(ctx, address, form)
+		if err != nil {
+			return Answer{}, err
+		}
+		req.SetBasicAuth(url.QueryEscape(app.ClientID), url.QueryEscape(app.ClientSecret))
+		return h.do(req, "")
+	}
+}
+
+func formRequest(ctx context.Context, address string, form url.Values) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
-		return Answer{}, withoutURL(err)
+		return nil, withoutURL(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return h.do(req, "")
+	return req, nil
 }
 
 func (h *HTTP) do(req *http.Request, bearer string) (Answer, error) {

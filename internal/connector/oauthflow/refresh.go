@@ -114,12 +114,21 @@ func reasonOf(e ProviderError) latchkey.Reason {
 // errNoRevocation says that the provider has no way to give a grant back.
 var errNoRevocation = errors.New("oauthflow: this provider has no revocation endpoint")
 
-// giveBack ends a grant at the provider (RFC 7009 §2.1). The refresh token stands for all of it.
-func (f *Flow) giveBack(ctx context.Context, address string, s Secret) error {
-	if address == "" {
+// giveBack ends a grant at the provider (RFC 7009 §2.1). The refresh token stands for all of it. An
+// operator's own issuer wants to know who asks, as the standard has it; Google wants the token alone.
+func (f *Flow) giveBack(ctx context.Context, app connector.App, where Endpoints, s Secret) error {
+	if where.Revoke == "" {
 		return errNoRevocation
 	}
-	a, err := f.http.PostForm(ctx, address, url.Values{"token": {firstOf(s.RefreshToken, s.AccessToken)}})
+	form := url.Values{"token": {firstOf(s.RefreshToken, s.AccessToken)}}
+	ask := f.http.PostForm
+	if f.Spec.Issuer != "" && where.AuthStyle == oauth2.AuthStyleInHeader {
+		ask = f.http.as(app)
+	} else if f.Spec.Issuer != "" {
+		form.Set("client_id", app.ClientID)
+		form.Set("client_secret", app.ClientSecret)
+	}
+	a, err := ask(ctx, where.Revoke, form)
 	if err != nil {
 		return err
 	}
@@ -151,7 +160,7 @@ func (f *Flow) RevokeGrant(ctx context.Context, c connector.Credential) error {
 	if err != nil {
 		return err
 	}
-	if err := f.giveBack(ctx, where.Revoke, s); err != nil {
+	if err := f.giveBack(ctx, app, where, s); err != nil {
 		return fmt.Errorf("oauthflow: revoke: %w", err)
 	}
 	return nil

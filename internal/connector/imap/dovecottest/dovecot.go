@@ -29,7 +29,10 @@ type Config struct {
 	Names []string
 	// Mechanisms are SASL mechanisms; PLAIN and LOGIN if empty.
 	Mechanisms []string
-	// Extra is added to the configuration, for what a test needs besides (a passdb for tokens).
+	// Introspection, if set, is where tokens are asked about (RFC 7662): it adds XOAUTH2. The mailbox
+	// is the "email" of the answer. A client's name and secret may stand in the address.
+	Introspection string
+	// Extra is added to the configuration, for what a test needs besides.
 	Extra string
 }
 
@@ -100,18 +103,23 @@ func (s *Server) write(tb testing.TB, cfg Config, relay *net.TCPAddr) {
 	if len(mechanisms) == 0 {
 		mechanisms = []string{"plain", "login"}
 	}
+	files := map[string]file{}
+	if cfg.Introspection != "" {
+		mechanisms = append(slices.Clone(mechanisms), "xoauth2")
+		args := filepath.Join(s.Dir, "oauth2.conf.ext")
+		cfg.Extra += "passdb {\n  driver = oauth2\n  mechanisms = xoauth2\n  args = " + args + "\n}\n"
+		files[filepath.Base(args)] = file{"introspection_url = " + cfg.Introspection + "\n" + introspection, 0o644}
+	}
 	uid, gid, drop := owner(tb)
 	conf := strings.NewReplacer(
 		"@dir@", s.Dir, "@imaps@", ports[0], "@imap@", ports[1], "@submissions@", ports[2], "@submission@", ports[3],
 		"@mechanisms@", strings.ToLower(strings.Join(mechanisms, " ")), "@relay_port@", strconv.Itoa(relay.Port),
 		"@uid@", uid, "@gid@", gid, "@drop@", drop, "@extra@", cfg.Extra,
 	).Replace(template)
-	for name, content := range map[string]struct {
-		text string
-		mode os.FileMode
-	}{
+	maps.Copy(files, map[string]file{
 		"dovecot.conf": {conf, 0o644}, "cert.pem": {string(cert), 0o644}, "key.pem": {string(key), 0o600}, "passwd": {passwd.String(), 0o644},
-	} {
+	})
+	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(s.Dir, name), []byte(content.text), content.mode); err != nil {
 			tb.Fatal(err)
 		}
@@ -125,6 +133,14 @@ func (s *Server) write(tb testing.TB, cfg Config, relay *net.TCPAddr) {
 		tb.Fatal(err)
 	}
 }
+
+type file struct {
+	text string
+	mode os.FileMode
+}
+
+// introspection is how a provider is asked, beside where.
+const introspection = "introspection_mode = post\nusername_attribute = email\nactive_attribute = active\nactive_value = true\n"
 
 // owner is whose mail it is, and what Dovecot needs to know where it cannot drop privileges.
 func owner(tb testing.TB) (uid, gid, drop string) {
