@@ -23,6 +23,7 @@ type oauthWorld struct {
 	*server
 	kind     idp.Kind
 	idp      *idp.Server
+	host     *mailhost.Host // of Google's and Microsoft's mailboxes
 	backend  *receiver
 	provider string // as the API calls it
 	step     string // what its steps begin with
@@ -34,7 +35,10 @@ func oauthUsers(kind idp.Kind) []idp.User {
 	const tenant = "11111111-2222-3333-4444-555555555555"
 	switch kind {
 	case idp.Instagram:
-		return []idp.User{{Username: "maria.photos", Name: "Maria Lindgren", Subject: "17841405793187218"}}
+		return []idp.User{
+			{Username: "maria.photos", Name: "Maria Lindgren", Subject: "17841405793187218"},
+			{Username: "ben.private", Name: "Ben Adeyemi", Subject: "17841405793187219", Type: "PERSONAL"},
+		}
 	case idp.Microsoft:
 		return []idp.User{
 			{Email: "maria@life.test", Name: "Maria Lindgren", Subject: "oid-maria", TID: tenant},
@@ -108,6 +112,7 @@ func (w *oauthWorld) mail(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = host.Close() })
+	w.host = host
 	ca := filepath.Join(t.TempDir(), "roots.pem")
 	if err := os.WriteFile(ca, host.CAPEM(), 0o600); err != nil {
 		t.Fatal(err)
@@ -142,6 +147,13 @@ func (w *oauthWorld) person(t *testing.T, name string, scripts bool) *person {
 	tab.Scripts(scripts)
 	tab.View(390, 820, "light")
 	return &person{tab, t, w, name, browser.Axe(t), scripts}
+}
+
+// scripts switches the scripts of the pages off or on, from the next page on.
+func (p *person) scripts(on bool) {
+	p.t.Helper()
+	p.js = on
+	p.Scripts(on)
 }
 
 // at waits for a step.

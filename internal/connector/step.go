@@ -87,6 +87,10 @@ const StatePlaceholder = "LATCHKEY_STATE"
 // back with it has said that an organisation consented, and nothing else.
 const AdminStatePlaceholder = "LATCHKEY_ADMIN_STATE"
 
+// LinkPlaceholder stands in a display step's Payload where the address of the end user's own link
+// belongs, for going on in another browser.
+const LinkPlaceholder = "LATCHKEY_LINK_ADDRESS"
+
 // Display is how a payload is shown.
 type Display string
 

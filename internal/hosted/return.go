@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"net/url"
 	"strings"
 	"time"
 
@@ -94,10 +95,19 @@ func (e *Engine) seatOf(ctx context.Context, id latchkey.FlowID) (seat, error) {
 
 // bindRedirect puts a fresh state into the URL of a redirect step. The state names the flow and
 // holds a secret of which the flow keeps the hash: it is good for this flow, once.
-func (t *transit) bindRedirect(url string) string {
+func (t *transit) bindRedirect(address string) string {
 	secret, hash := newToken()
 	t.body.RedirectState = hash
-	return strings.ReplaceAll(url, connector.StatePlaceholder, string(t.flow.ID)+"."+secret)
+	return strings.ReplaceAll(address, connector.StatePlaceholder, string(t.flow.ID)+"."+secret)
+}
+
+// linkAddress is where the end user's link opens: beside the callback, on the base host.
+func (e *Engine) linkAddress(t *transit) string {
+	u, err := url.Parse(e.cfg.CallbackURL)
+	if err != nil || t.body.Token == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host + "/c/" + url.PathEscape(t.body.Token)
 }
 
 // errBadState answers everything that is wrong with a callback alike.

@@ -149,6 +149,7 @@ func (e *Engine) show(ctx context.Context, tx store.Tx, t *transit, s connector.
 		s.Payload = t.bindAdmin(s.Payload)
 		s.Poll = adminPoll
 	}
+	s.Payload = strings.ReplaceAll(s.Payload, connector.LinkPlaceholder, e.linkAddress(t))
 	before := t.body.Step
 	t.body.Step, t.body.State = s, state
 	t.body.Asking, t.body.Asked = true, nil

@@ -92,8 +92,27 @@ func (c *Connector) endpoints(app connector.App) (oauthflow.Endpoints, error) {
 	}, nil
 }
 
+// consentHost is where administrators consent. An operator's own issuer is the only one that pages
+// lead to: where its address has Microsoft's form, consent is beside it; otherwise it is not known.
+func (c *Connector) consentHost(app connector.App) string {
+	if c.cfg.Issuer == "" || c.cfg.Authority != "" {
+		return c.authority(app)
+	}
+	u, err := url.Parse(c.cfg.Issuer)
+	if err != nil || !issuerPath().MatchString(u.Path) {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+func issuerPath() *regexp.Regexp { return regexp.MustCompile(`^/[A-Za-z0-9.-]+/v2\.0$`) }
+
 // adminConsentURL is where an administrator allows the client for the whole organisation.
 func (c *Connector) adminConsentURL(app connector.App, asked []string, callbackURL string) string {
+	at := c.consentHost(app)
+	if at == "" {
+		return ""
+	}
 	tenant, err := tenantOf(app)
 	if err != nil || tenant == "common" || tenant == "consumers" {
 		tenant = "organizations"
@@ -110,5 +129,5 @@ func (c *Connector) adminConsentURL(app connector.App, asked []string, callbackU
 	q := url.Values{
 		"client_id": {app.ClientID}, "scope": {strings.Join(resource, " ")}, "redirect_uri": {callbackURL}, "state": {connector.AdminStatePlaceholder},
 	}
-	return c.authority(app) + "/" + tenant + "/v2.0/adminconsent?" + q.Encode()
+	return at + "/" + tenant + "/v2.0/adminconsent?" + q.Encode()
 }

@@ -84,7 +84,8 @@ type Spec struct {
 	Renew    func(ctx context.Context, h *HTTP, app connector.App, s Secret) (Secret, error)
 	// Unattended gets a token without a person; nil where there is no such way.
 	Unattended func(ctx context.Context, f *Flow, app connector.App, mailbox string) (Secret, error)
-	// AdminConsentURL is the link for an administrator, with connector.AdminStatePlaceholder in it.
+	// AdminConsentURL is the link for an administrator, with connector.AdminStatePlaceholder in it;
+	// empty where it is not known.
 	AdminConsentURL func(app connector.App, scopes []string, callbackURL string) string
 }
 

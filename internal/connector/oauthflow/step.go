@@ -19,6 +19,8 @@ const (
 	stepSMTPOff  = "smtp_off"
 	stepMailOff  = "mail_off"
 	stepDirect   = "direct"
+	// stepAdminAsk is ProblemAdminConsent where no link leads to where an administrator allows it.
+	stepAdminAsk = "admin_ask"
 )
 
 // What can be chosen where a mailbox does not open.
@@ -74,6 +76,10 @@ func (f *Flow) step(s *state) *connector.Step {
 	case string(ProblemWrongAccount), string(ProblemWrongType), string(ProblemRejected):
 		// Another account is what its main button is for.
 		st.Actions = []connector.Action{connector.ActSubmit}
+	case string(ProblemBrowser):
+		// In a window without an address bar there is nothing to copy but what the page shows.
+		st.Kind, st.Display, st.Payload = connector.KindDisplay, connector.DisplayCode, connector.LinkPlaceholder
+		st.Actions = []connector.Action{connector.ActSubmit}
 	default:
 		st.Actions = []connector.Action{connector.ActSubmit, connector.ActSwitchMethod}
 	}
@@ -91,14 +97,18 @@ func (f *Flow) mailStep(s *state, st *connector.Step) {
 	st.Actions = []connector.Action{connector.ActSubmit}
 }
 
-// adminStep shows the link with which an administrator allows the application.
+// adminStep shows the link with which an administrator allows the application, where there is one.
 func (f *Flow) adminStep(s *state, st *connector.Step) {
 	st.Actions = []connector.Action{connector.ActSubmit, connector.ActSwitchMethod}
 	if f.Spec.AdminConsentURL == nil {
 		return
 	}
-	st.Kind, st.Display = connector.KindDisplay, connector.DisplayCode
-	st.Payload = f.Spec.AdminConsentURL(s.app(), s.Asked, s.Start.CallbackURL)
+	link := f.Spec.AdminConsentURL(s.app(), s.Asked, s.Start.CallbackURL)
+	if link == "" {
+		st.ID = f.Spec.Name + "." + stepAdminAsk
+		return
+	}
+	st.Kind, st.Display, st.Payload = connector.KindDisplay, connector.DisplayCode, link
 }
 
 // args fill the texts.

@@ -46,7 +46,7 @@ func signIns() []signIn {
 	g, m, l, i := mail, mail, profile, profile
 	g.provider, g.name, g.imap, g.smtp = latchkey.Google, "google", "imap.gmail.com:993", "smtp.gmail.com:465"
 	m.provider, m.name, m.imap, m.smtp = latchkey.Microsoft, "microsoft", "outlook.office365.com:993", "smtp.office365.com:587"
-	m.notices = append([]string{"not_assigned"}, common...)
+	m.notices = append([]string{"not_assigned", "admin_ask"}, common...)
 	l.provider, l.name, l.notes = latchkey.LinkedIn, "linkedin", []string{"other"}
 	i.provider, i.name, i.notes = latchkey.Instagram, "instagram", []string{"basic", "messages"}
 	return []signIn{g, m, l, i}
@@ -114,6 +114,9 @@ func (s signIn) notice(id string) connector.Step {
 	switch id {
 	case "wrong_account":
 		st.Args["email"], st.Actions = s.actual, actions{connector.ActSubmit}
+	case "browser":
+		st.Kind, st.Display, st.Actions = connector.KindDisplay, connector.DisplayCode, actions{connector.ActSubmit}
+		st.Payload = "https://auth.northwind.example/c/mBZVf0cRrUWwhDqkJ7HkR3mYbQ1Xn5tLsE8uPoAiGdK"
 	case "wrong_type", "rejected":
 		st.Actions = actions{connector.ActSubmit}
 	}
