@@ -43,7 +43,7 @@ func troubles(kind idp.Kind) []trouble {
 	mail := []trouble{
 		{page: "imap_off", imap: off, says: "IMAP is off"},
 		{page: "smtp_off", smtp: noSMTP, says: "sending is off"},
-		{page: "mail_off", imap: off, smtp: noSMTP, says: "closed to programs"},
+		{page: "mail_off", imap: off, smtp: noSMTP, says: "closed to apps"},
 		{page: "rejected", imap: mailhost.Fault{Kind: mailhost.Refuse, Text: "no " + canary}, says: "did not let us in"},
 		{page: "offline", idp: func(k *idp.Knobs) { k.NoRefreshToken = true }, says: "stay connected"},
 	}
@@ -52,9 +52,9 @@ func troubles(kind idp.Kind) []trouble {
 		return append(mail, []trouble{
 			{page: "blocked", idp: authorizeError("admin_policy_enforced", canary), says: "IT department"},
 			{page: "browser", idp: authorizeError("disallowed_useragent", canary), says: "usual browser"},
-			{page: "wrong_type", idp: authorizeError("org_internal", canary), says: "another organisation"},
+			{page: "wrong_type", idp: authorizeError("org_internal", canary), says: "one organisation only"},
 			{page: "again", idp: authorizeError("login_required", canary), says: "once more"},
-			{page: "unavailable", idp: outage, says: "Nothing is wrong with your account"},
+			{page: "unavailable", idp: outage, says: "does not answer"},
 		}...)
 	case idp.Microsoft:
 		return append(mail, []trouble{
@@ -63,7 +63,7 @@ func troubles(kind idp.Kind) []trouble {
 			{page: "blocked", idp: authorizeError("access_denied", "AADSTS53003: "+canary), says: "IT department"},
 			{page: "wrong_type", idp: authorizeError("invalid_request", "AADSTS50020: "+canary), says: "work or school"},
 			{page: "again", idp: refused("interaction_required"), says: "once more"},
-			{page: "unavailable", idp: outage, says: "Nothing is wrong with your account"},
+			{page: "unavailable", idp: outage, says: "does not answer"},
 		}...)
 	case idp.LinkedIn:
 		return []trouble{
