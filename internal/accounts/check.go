@@ -149,6 +149,9 @@ func (s *Service) write(ctx context.Context, checked latchkey.Account, h connect
 		return s.apply(ctx, tx, &a, h)
 	})
 	if err == nil {
+		if s.cfg.Observe != nil {
+			s.cfg.Observe.Check(string(checked.Provider), string(h.Status))
+		}
 		s.cfg.Log.InfoContext(ctx, "account checked", slog.String("account_id", string(a.ID)),
 			slog.String("from", string(checked.Status)), slog.String("to", string(a.Status)),
 			slog.String("reason", string(a.Reason)), slog.String("detail", h.Detail))

@@ -284,14 +284,21 @@ func (s *Service) logRenewal(ctx context.Context, a latchkey.Account, r renewal)
 		slog.String("account_id", string(a.ID)), slog.String("provider", string(a.Provider)), slog.String("status", string(a.Status)),
 		slog.String("reason", string(a.Reason)),
 	}
+	outcome := "renewed"
 	switch {
 	case r.outage != nil:
+		outcome = "outage"
 		s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "credential not renewed: the provider was not there", append(attrs, slog.Any("error", r.outage))...)
 	case r.RefusedApp != "":
+		outcome = "app_refused"
 		s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "credential not renewed: the provider app is refused", append(attrs, slog.String("code", r.RefusedApp))...)
 	case r.Refused != nil:
+		outcome = "refused"
 		s.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "credential refused", append(attrs, slog.String("detail", r.Refused.Detail))...)
 	default:
 		s.cfg.Log.LogAttrs(ctx, slog.LevelDebug, "credential renewed", attrs...)
+	}
+	if s.cfg.Observe != nil {
+		s.cfg.Observe.Refresh(string(r.used.Provider), outcome)
 	}
 }

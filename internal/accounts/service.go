@@ -56,6 +56,15 @@ type Config struct {
 	RefreshTimeout time.Duration
 	// RefreshEvery is how often to look for credentials to renew; 0 means every 5 seconds.
 	RefreshEvery time.Duration
+	// Observe may be nil.
+	Observe Observer
+}
+
+// Observer counts checks, by the status that they found, and renewals: renewed, refused, outage or
+// app_refused.
+type Observer interface {
+	Check(provider, status string)
+	Refresh(provider, outcome string)
 }
 
 // Service looks after connected accounts.

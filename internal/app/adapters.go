@@ -40,7 +40,7 @@ func (h herald) Notify(ctx context.Context, tx store.Tx, n hosted.Notice) error 
 
 // handlers are the jobs that the server does.
 func (in *installation) handlers() map[string]store.Handler {
-	return map[string]store.Handler{
+	all := map[string]store.Handler{
 		hooks.JobKind:       in.hooks.Run,
 		accounts.KindRevoke: in.accounts.HandleRevoke,
 		hosted.JobExpireLink: func(ctx context.Context, j store.RunningJob) error {
@@ -52,4 +52,8 @@ func (in *installation) handlers() map[string]store.Handler {
 		},
 		jobForget: func(ctx context.Context, _ store.RunningJob) error { return in.forget(ctx) },
 	}
+	for kind, h := range all {
+		all[kind] = in.watched(kind, h)
+	}
+	return all
 }

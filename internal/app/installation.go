@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/netip"
 	"os"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"latchkey/internal/connector"
 	"latchkey/internal/hooks"
 	"latchkey/internal/hosted"
+	"latchkey/internal/metrics"
 	"latchkey/internal/providerapps"
 	"latchkey/internal/safehttp"
 	"latchkey/internal/secret"
@@ -33,6 +33,8 @@ type installation struct {
 	store *sqlstore.Store
 	ring  *secret.Keyring
 	apps  *applications.Service
+	// metrics counts always; whether anybody may read it, the configuration says.
+	metrics *metrics.Metrics
 
 	// The rest is made by build: only the server needs it.
 	egress     *safehttp.Egress
@@ -89,11 +91,12 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	st, err := sqlstore.NewStore(db, ring)
+	count := metrics.New(metrics.Build{Version: Version, Engine: db.Engine()})
+	st, err := sqlstore.NewStore(db, sealer{ring, count})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	in := &installation{cfg: cfg, log: log, now: now, store: st, ring: ring}
+	in := &installation{cfg: cfg, log: log, now: now, store: st, ring: ring, metrics: count}
 	in.apps = applications.New(applications.Config{Store: st, Now: now, Log: log, NewWebhookSecret: hooks.NewSecret})
 	return in, nil
 }
@@ -121,11 +124,12 @@ func openKeys(ctx context.Context, cfg *config.Config, db *sqlstore.Database, lo
 // build makes the services that the server runs.
 func (in *installation) build(ctx context.Context) error {
 	var err error
-	if in.egress, err = newEgress(in.cfg, in.listeners.list, in.now, in.log); err != nil {
+	if in.egress, err = newEgress(in.cfg, in.listeners.list, in.metrics, in.now, in.log); err != nil {
 		return err
 	}
 	in.hooks = hooks.New(hooks.Config{
 		Store: in.store, Client: in.egress.Client(safehttp.Webhook, safehttp.ClientOptions{Timeout: webhookTimeout}), Now: in.now, Log: in.log,
+		Observe: in.metrics,
 	})
 	if err := in.connect(ctx); err != nil {
 		return err
@@ -136,19 +140,21 @@ func (in *installation) build(ctx context.Context) error {
 	})
 	in.accounts = accounts.New(accounts.Config{
 		Store: in.store, Connectors: in.connectors, Events: in.hooks, Seal: in.ring, Now: in.now, Log: in.log,
-		Apps: in.clients, RefreshRate: in.cfg.RefreshRate,
+		Apps: in.clients, RefreshRate: in.cfg.RefreshRate, Observe: in.metrics,
 	})
 	in.engine = hosted.New(hosted.Config{
 		Store: in.store, Connectors: in.connectors, Herald: herald{in.hooks}, Revocations: in.accounts,
 		Owner: owner(), CallbackURL: callback, Apps: in.clients, Now: in.now, Log: in.log,
+		Observe: in.metrics,
 	})
 	return nil
 }
 
-func newEgress(cfg *config.Config, own func() []netip.AddrPort, now func() time.Time, log *slog.Logger) (*safehttp.Egress, error) {
+func newEgress(cfg *config.Config, own func() []netip.AddrPort, count *metrics.Metrics, now func() time.Time, log *slog.Logger) (*safehttp.Egress, error) {
 	return safehttp.New(safehttp.Config{
 		AllowMail: cfg.AllowMail, AllowWebhook: cfg.AllowWebhook, AllowOAuth: cfg.AllowOAuth,
 		CAFile: cfg.CAFile, DNSServer: cfg.DNSServer, OwnListeners: own, Now: now, Log: log,
+		Observe: count,
 	})
 }
 
@@ -188,41 +194,6 @@ func newLogger(cfg *config.Config, w interface{ Write([]byte) (int, error) }) *s
 
 // indent sets the lines of a message apart.
 func indent(s string) string { return "  " + strings.ReplaceAll(s, "\n", "\n  ") }
-
-// healthy tells whether the installation can do its work: the database answers and the keys open.
-func (in *installation) healthy(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	if err := in.store.Ping(ctx); err != nil {
-		return fmt.Errorf("database: %w", err)
-	}
-	sealed, err := in.ring.Seal("health", []byte("health"))
-	if err == nil {
-		_, err = in.ring.Open("health", sealed)
-	}
-	if err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
-	return nil
-}
-
-// health answers /healthz and /readyz: the first while the process works, the second while it
-// should also be sent requests.
-func (in *installation) health(stopping func() bool) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		status, text := http.StatusOK, "ok\n"
-		if err := in.healthy(r.Context()); err != nil {
-			in.log.ErrorContext(r.Context(), "not healthy", slog.String("cause", err.Error()))
-			status, text = http.StatusServiceUnavailable, "not healthy; the log says why\n"
-		} else if stopping() {
-			status, text = http.StatusServiceUnavailable, "stopping\n"
-		}
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-store")
-		w.WriteHeader(status)
-		_, _ = w.Write([]byte(text))
-	}
-}
 
 // callbackURL is the redirect URI of this host: there is one for all providers.
 func (in *installation) callbackURL() string { return in.cfg.BaseURL + "/oauth/callback" }

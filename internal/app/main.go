@@ -49,6 +49,8 @@ func (c *console) printf(format string, args ...any) { _, _ = fmt.Fprintf(c.out,
 func Main(args []string, out, errOut io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// A second signal ends the process at once: nobody waits for it any more.
+	context.AfterFunc(ctx, stop)
 	var c cli
 	exit := -1
 	parser, err := kong.New(

@@ -41,7 +41,7 @@ func (serveCmd) Run(c *console, cfg *config.Config) error {
 	}
 	log := newLogger(cfg, c.err)
 	// A list that cannot be read is found before anything is made.
-	if _, err := newEgress(cfg, nil, c.now, log); err != nil {
+	if _, err := newEgress(cfg, nil, nil, c.now, log); err != nil {
 		return err
 	}
 	in, err := open(c.ctx, cfg, log, c.now)
@@ -131,11 +131,10 @@ const (
 	jobTimeout = webhookTimeout + 5*time.Second
 	// maxWorkers is more than one slow receiver of notifications can hold (hooks bounds each).
 	maxWorkers = 200
-	drainTime  = 300 * time.Millisecond
 )
 
-// serve listens and works until ctx ends, then stops in order: no new requests, then Works and
-// jobs, so that what was begun is ended or handed over.
+// serve listens and works until ctx ends, then stops in order: /readyz says so, no new requests, then
+// Works and jobs, so that what was begun is ended or handed over.
 func (in *installation) serve(ctx context.Context, ready func(addr string)) error {
 	if err := in.build(ctx); err != nil {
 		return err
@@ -152,6 +151,10 @@ func (in *installation) serve(ctx context.Context, ready func(addr string)) erro
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
+	stopMetrics, err := in.serveMetrics(ctx)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
 	worker, err := in.store.Work(context.WithoutCancel(ctx), sqlstore.WorkConfig{
 		Handlers: in.handlers(), Timeout: jobTimeout, MaxWorkers: maxWorkers,
 		Periodic: []sqlstore.Periodic{{Kind: jobForget, Every: forgetEvery}},
@@ -160,6 +163,7 @@ func (in *installation) serve(ctx context.Context, ready func(addr string)) erro
 		return errors.Join(err, ln.Close())
 	}
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -173,23 +177,43 @@ func (in *installation) serve(ctx context.Context, ready func(addr string)) erro
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
+		in.log.InfoContext(ctx, "stopping")
 		stopping.Store(true)
-		time.Sleep(drainTime) // balancers that ask /readyz may look once more
+		time.Sleep(in.cfg.DrainTime) // balancers that ask /readyz look once more, and send no more
 	}
 	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	if e := srv.Shutdown(sctx); e != nil {
-		in.log.WarnContext(sctx, "requests were cut off", slog.String("cause", e.Error()))
-	}
-	stopBackground()
-	<-ended
-	if e := worker.Stop(sctx); e != nil {
-		in.log.WarnContext(sctx, "jobs were cut off; they run again", slog.String("cause", e.Error()))
-	}
+	in.stop(sctx, srv.Shutdown, func(ctx context.Context) error {
+		stopBackground()
+		select {
+		case <-ended:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}, worker.Stop, stopMetrics)
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
 	return err
+}
+
+// stop ends one thing after the other, all of them before ctx does.
+func (in *installation) stop(ctx context.Context, requests, background, jobs, counting func(context.Context) error) {
+	for _, part := range []struct {
+		stop   func(context.Context) error
+		unless string
+	}{
+		{requests, "requests were cut off"},
+		{background, "works were cut off; they are taken up again"},
+		{jobs, "jobs were cut off; they run again"},
+		{counting, "a scrape was cut off"},
+	} {
+		if err := part.stop(ctx); err != nil {
+			in.log.WarnContext(ctx, part.unless, slog.String("cause", err.Error()))
+		}
+	}
+	in.log.InfoContext(ctx, "stopped")
 }
 
 // background runs what goes on beside requests and jobs.
@@ -258,11 +282,11 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	mux := http.NewServeMux()
 	pages.Register(mux)
 	v1.Register(mux)
-	mux.HandleFunc("GET /healthz", in.health(func() bool { return false }))
-	mux.HandleFunc("GET /readyz", in.health(stopping))
+	mux.HandleFunc("GET /healthz", alive)
+	mux.HandleFunc("GET /readyz", in.ready(stopping))
 	edge := web.NewEdge(web.EdgeConfig{
 		BaseURL: base, Log: in.log, Now: in.now, TrustedProxies: proxies,
-		AddressLimit: limit(in.cfg.AddressRate), Vouched: v1.Vouches,
+		AddressLimit: limit(in.cfg.AddressRate), Vouched: v1.Vouches, Observe: in.metrics,
 	})
 	return edge.Wrap(mux), nil
 }

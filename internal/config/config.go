@@ -46,6 +46,8 @@ type Config struct {
 	AddressRate float64 `env:"LATCHKEY_ADDRESS_RATE" default:"1000" placeholder:"N" help:"Requests per second that one client address may make without a valid API key; 0 for no limit."`
 	KeyRate     float64 `env:"LATCHKEY_KEY_RATE" default:"0" placeholder:"N" help:"Requests per second that one API key may make; 0 for no limit."`
 
+	Operation
+
 	LogLevel  string `env:"LATCHKEY_LOG_LEVEL" default:"info" enum:"debug,info,warn,error" help:"debug, info, warn or error."`
 	LogFormat string `env:"LATCHKEY_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json."`
 }
@@ -106,7 +108,8 @@ func (c *Config) Check() error {
 	if _, err := c.Proxies(); err != nil {
 		add("LATCHKEY_TRUSTED_PROXIES", "must list addresses or ranges, such as 10.0.0.0/8")
 	}
-	c.check(add)
+	c.OAuth.check(add)
+	c.Operation.check(add)
 	return errors.Join(bad...)
 }
 

@@ -173,7 +173,23 @@ func (h *Hooks) settle(ctx context.Context, d latchkey.Delivery, r result) (Outc
 		return Outcome{}, fmt.Errorf("hooks: recording a try: %w", err)
 	}
 	h.tell(ctx, d, r, out)
+	h.count(d, r, out)
 	return out, nil
+}
+
+// count tells the observer of a try that is on record.
+func (h *Hooks) count(d latchkey.Delivery, r result, out Outcome) {
+	if h.observe == nil {
+		return
+	}
+	queued, outcome := time.Duration(-1), string(d.Status)
+	if r.Number == 1 {
+		queued = max(r.At.Sub(d.CreatedAt), 0)
+	}
+	if !out.Done {
+		outcome = "retried"
+	}
+	h.observe.Delivery(outcome, queued, r.Duration)
 }
 
 // tell logs a try that failed. The URL's path and query are the application's secrets, so only the

@@ -31,6 +31,14 @@ type Config struct {
 	Log    *slog.Logger
 	// Jitter returns a number in [0,1) that spreads retries; nil means a random one.
 	Jitter func() float64
+	// Observe may be nil.
+	Observe Observer
+}
+
+// Observer counts tries: delivered, retried, failed or gone. Queued is the time from the event to the
+// first try, and negative for later ones.
+type Observer interface {
+	Delivery(outcome string, queued, took time.Duration)
 }
 
 // Hooks writes events and delivers notifications. It is safe for concurrent use.
@@ -40,6 +48,8 @@ type Hooks struct {
 	now    func() time.Time
 	log    *slog.Logger
 	jitter func() float64
+	// observe may be nil.
+	observe Observer
 	// receivers bounds what one slow host can hold up.
 	receivers receivers
 }
@@ -51,7 +61,7 @@ func New(cfg Config) *Hooks {
 	if client.Timeout <= 0 || client.Timeout > maxTryTime {
 		client.Timeout = maxTryTime
 	}
-	h := &Hooks{store: cfg.Store, client: &client, now: cfg.Now, log: cfg.Log, jitter: cfg.Jitter, receivers: receivers{hosts: map[string]*receiver{}}}
+	h := &Hooks{store: cfg.Store, client: &client, now: cfg.Now, log: cfg.Log, jitter: cfg.Jitter, observe: cfg.Observe, receivers: receivers{hosts: map[string]*receiver{}}}
 	if h.jitter == nil {
 		h.jitter = rand.Float64
 	}

@@ -49,6 +49,7 @@ func (e *Engine) CreateLink(ctx context.Context, app latchkey.Application, spec 
 		if err := e.cfg.Store.Links().Create(ctx, link); err != nil {
 			return CreatedLink{}, err
 		}
+		e.cfg.Observe.Link("created", 1)
 		return CreatedLink{Link: link, Token: token}, nil
 	}
 	err := e.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
@@ -60,6 +61,7 @@ func (e *Engine) CreateLink(ctx context.Context, app latchkey.Application, spec 
 	if err != nil {
 		return CreatedLink{}, err
 	}
+	e.cfg.Observe.Link("created", 1)
 	return CreatedLink{Link: link, Token: token}, nil
 }
 

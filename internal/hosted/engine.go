@@ -56,6 +56,19 @@ type Apps interface {
 	Flag(ctx context.Context, app latchkey.ApplicationID, id, code string) error
 }
 
+// Observer counts, after the commit of what it is told.
+type Observer interface {
+	// Link tells what became of links: created, opened, started, taken_over, completed, failed,
+	// canceled or expired.
+	Link(outcome string, n int)
+	// Step tells of a step that was reached, or with a code, that an answer to it failed.
+	Step(provider, step, code string)
+	// Flow tells of a flow's end.
+	Flow(provider, outcome, step, code string)
+	// Work tells how long something outside took: done, timed_out, interrupted or failed.
+	Work(provider, outcome string, took time.Duration)
+}
+
 // Config is what an Engine needs. Store, Connectors, Herald, Revocations, Now and Log are required.
 type Config struct {
 	Store       store.Store
@@ -80,6 +93,8 @@ type Config struct {
 	Wait time.Duration
 	// Edge is called with a name at each edge of a Work. Crash tests kill the process there.
 	Edge func(edge string)
+	// Observe may be nil.
+	Observe Observer
 }
 
 // Engine owns links and flows. See the package's documentation.
@@ -101,6 +116,9 @@ func New(cfg Config) *Engine {
 	}
 	if cfg.Edge == nil {
 		cfg.Edge = func(string) {}
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = unobserved{}
 	}
 	descs := map[latchkey.Provider]connector.Descriptor{}
 	for p, conn := range cfg.Connectors {

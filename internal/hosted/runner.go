@@ -36,7 +36,7 @@ const (
 // returns when ctx ends, after every Work that this process holds has ended or was given up.
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.flushOpened(context.WithoutCancel(ctx))
-	defer e.running.close()
+	defer e.running.close(stopGrace)
 	// Beside it, so that many views or old rows do not keep a Work waiting.
 	var upkeep sync.WaitGroup
 	upkeep.Go(func() { e.upkeep(ctx) })

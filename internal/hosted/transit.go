@@ -32,6 +32,8 @@ type transit struct {
 	locked         bool
 	// launch tells that the flow now has a Work that this process holds and must begin.
 	launch bool
+	// told is what the transition writes into its link's history.
+	told []fact
 }
 
 // stop takes the Work away from whoever holds it.
@@ -74,6 +76,7 @@ func (e *Engine) emit(ctx context.Context, tx store.Tx, t *transit, typ latchkey
 	if err != nil {
 		return latchkey.Event{}, err
 	}
+	t.told = append(t.told, factOf(typ, t.flow.Provider, data))
 	return e.cfg.Herald.Emit(ctx, tx, latchkey.Event{
 		ApplicationID: t.flow.ApplicationID, Type: typ, LinkID: t.flow.LinkID, FlowID: t.flow.ID, Data: enc,
 	})

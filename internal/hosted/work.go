@@ -30,6 +30,7 @@ type running struct {
 	cancel context.CancelFunc
 	fence  int64
 	inbox  chan struct{}
+	live   bool
 }
 
 type runningWorks struct {
@@ -80,14 +81,29 @@ func (r *runningWorks) cancelBefore(id latchkey.FlowID, fence int64) {
 	}
 }
 
-// close cancels everything and waits for it to end.
-func (r *runningWorks) close() {
+// stopGrace is how long Works may go on after the engine was told to stop: a login that is under way
+// is better ended than asked for again. Works that wait for the end user are handed over at once.
+const stopGrace = 5 * time.Second
+
+// close takes no more Works, and waits for those that there are. What has not ended within the grace
+// is given up, and taken up elsewhere.
+func (r *runningWorks) close(grace time.Duration) {
 	r.mu.Lock()
 	r.closed = true
 	for _, w := range r.works {
-		w.cancel()
+		if w.live {
+			w.cancel()
+		}
 	}
 	r.mu.Unlock()
+	late := time.AfterFunc(grace, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, w := range r.works {
+			w.cancel()
+		}
+	})
+	defer late.Stop()
 	r.wg.Wait()
 }
 
@@ -96,12 +112,13 @@ func (e *Engine) launch(t *transit, err error) <-chan struct{} {
 	if err != nil || t == nil {
 		return nil
 	}
+	e.observe(t.told)
 	e.running.cancelBefore(t.flow.ID, t.flow.Fence)
 	if !t.launch || t.body.Work == nil {
 		return nil
 	}
 	e.cfg.Edge(EdgeCommitted)
-	w := &running{fence: t.flow.Fence, inbox: make(chan struct{}, 1)}
+	w := &running{fence: t.flow.Fence, inbox: make(chan struct{}, 1), live: t.body.Work.Live}
 	// The Work outlives the request that began it: its end is the flow's matter.
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel = cancel
@@ -140,9 +157,11 @@ func (e *Engine) do(ctx context.Context, f latchkey.Flow, b body, w *running) {
 	// once is never written.
 	rep := &reporter{engine: e, flow: f.ID, fence: f.Fence, inbox: w.inbox, last: time.Now()} //nolint:forbidigo // a monotonic span
 	e.cfg.Edge(EdgeBegun)
+	begun := time.Now() //nolint:forbidigo // a monotonic span
 	turn, err := e.callDo(ctx, f.Provider, work, rep)
 	rep.close()
 	ended := ctx.Err()
+	e.cfg.Observe.Work(string(f.Provider), workOutcome(ended, err), time.Since(begun)) //nolint:forbidigo // as above
 	cancel()
 	<-kept
 	e.cfg.Edge(EdgeDone)
@@ -159,6 +178,19 @@ func (e *Engine) do(ctx context.Context, f latchkey.Flow, b body, w *running) {
 		e.cfg.Log.ErrorContext(ctx, "work failed", logFlow(f, err)...)
 		e.commit(f, connector.Turn{Failure: &connector.Failure{Code: errs.CodeInternal, Retryable: true}})
 	}
+}
+
+// workOutcome says in a word how a Work ended.
+func workOutcome(ended, err error) string {
+	switch {
+	case errors.Is(ended, context.Canceled):
+		return "interrupted"
+	case err == nil:
+		return "done"
+	case errors.Is(ended, context.DeadlineExceeded):
+		return "timed_out"
+	}
+	return "failed"
 }
 
 // callDo calls the connector; its panic is an error like any other.

@@ -45,7 +45,7 @@ func startServer(fsync bool) (*url.URL, error) {
 	if out, err := run(initdb, cred, dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("initdb: %w: %s", err, out), os.RemoveAll(dir))
 	}
-	if err := launch(bin, dir, data, cred, fsync); err != nil {
+	if _, err := launch(bin, dir, data, cred, fsync); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	u := &url.URL{Scheme: "postgres", User: url.User("postgres"), Path: "/postgres", RawQuery: url.Values{"host": {dir}, "port": {"5432"}}.Encode()}
@@ -54,7 +54,7 @@ func startServer(fsync bool) (*url.URL, error) {
 
 // launch starts the server so that it dies with this process, also by SIGKILL: the kernel sends the
 // signal when the thread that started it ends, so that thread is kept.
-func launch(bin, dir, data string, cred *syscall.Credential, fsync bool) error {
+func launch(bin, dir, data string, cred *syscall.Credential, fsync bool) (*exec.Cmd, error) {
 	onOff := "off"
 	if fsync {
 		onOff = "on"
@@ -64,7 +64,7 @@ func launch(bin, dir, data string, cred *syscall.Credential, fsync bool) error {
 		"-c", "full_page_writes="+onOff, "-c", "max_connections=200", "-c", "shared_buffers=64MB", "-c", "max_wal_size=256MB")
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	server.Dir, server.Stdout, server.Stderr = dir, log, log
 	server.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Pdeathsig: syscall.SIGQUIT, Setpgid: true}
@@ -78,9 +78,9 @@ func launch(bin, dir, data string, cred *syscall.Credential, fsync bool) error {
 		}
 	}()
 	if err := <-started; err != nil {
-		return err
+		return nil, err
 	}
-	return cleanAfter(dir, server.Process.Pid)
+	return server, cleanAfter(dir, server.Process.Pid)
 }
 
 // cleanAfter starts a shell that removes the folder when this process has ended, however it ended:

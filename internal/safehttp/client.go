@@ -58,7 +58,7 @@ func (e *Egress) Client(p Purpose, o ClientOptions) *http.Client {
 		ForceAttemptHTTP2:      true,
 	}
 	return &http.Client{
-		Transport:     &bounded{next: t, maxBody: o.MaxBody},
+		Transport:     &bounded{next: t, maxBody: o.MaxBody, purpose: p, observe: e.observe},
 		Timeout:       o.Timeout,
 		CheckRedirect: redirects(o.MaxRedirects),
 	}
@@ -87,6 +87,8 @@ func redirects(limit int) func(*http.Request, []*http.Request) error {
 type bounded struct {
 	next    *http.Transport
 	maxBody int64
+	purpose Purpose
+	observe Observer // may be nil
 }
 
 // RoundTrip does one exchange.
@@ -96,11 +98,22 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.Header.Set("User-Agent", userAgent)
 	}
 	res, err := b.next.RoundTrip(req)
+	if b.observe != nil {
+		b.observe.Egress(b.purpose.String(), outcome(err))
+	}
 	if err != nil {
 		return nil, err
 	}
 	res.Body = &limitedBody{ReadCloser: res.Body, left: b.maxBody}
 	return res, nil
+}
+
+// outcome is how a request ended, in a published word.
+func outcome(err error) string {
+	if err == nil {
+		return "answered"
+	}
+	return string(Explain(err).Code)
 }
 
 // CloseIdleConnections lets http.Client.CloseIdleConnections through.

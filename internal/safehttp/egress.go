@@ -69,6 +69,13 @@ type Config struct {
 	// Now decides whether a certificate is in its time.
 	Now func() time.Time
 	Log *slog.Logger
+	// Observe may be nil.
+	Observe Observer
+}
+
+// Observer counts outgoing HTTP requests by purpose: answered, or the code with which they failed.
+type Observer interface {
+	Egress(purpose, outcome string)
 }
 
 // Times and counts that bound a dial.
@@ -86,6 +93,7 @@ type Egress struct {
 	roots    *x509.CertPool // nil: the system's
 	now      func() time.Time
 	log      *slog.Logger
+	observe  Observer // may be nil
 }
 
 // New reads the lists and the roots; what is wrong with them is for the operator.
@@ -93,7 +101,7 @@ func New(cfg Config) (*Egress, error) {
 	if cfg.Now == nil || cfg.Log == nil {
 		return nil, errors.New("safehttp: Now and Log must be given")
 	}
-	e := &Egress{resolver: newResolver(cfg.DNSServer), now: cfg.Now, log: cfg.Log}
+	e := &Egress{resolver: newResolver(cfg.DNSServer), now: cfg.Now, log: cfg.Log, observe: cfg.Observe}
 	var err error
 	if e.policy, err = newPolicy(cfg); err != nil {
 		return nil, err

@@ -15,6 +15,11 @@ import (
 // MaxBody is the most that any request may carry unless EdgeConfig says otherwise.
 const MaxBody = 256 << 10
 
+// Observer counts answers. The route is its pattern, empty where none matched.
+type Observer interface {
+	Request(route string, status int, took time.Duration)
+}
+
 // EdgeConfig is what the edge needs to know.
 type EdgeConfig struct {
 	BaseURL *url.URL
@@ -27,6 +32,8 @@ type EdgeConfig struct {
 	// Vouched tells whether a request's sender is known, by a valid API key: a backend is bounded by
 	// what its key may do, not by its address. May be nil.
 	Vouched func(*http.Request) bool
+	// Observe is told of every answer; may be nil.
+	Observe Observer
 	// MaxBody in bytes; 0 means the package's own.
 	MaxBody int64
 }
@@ -64,7 +71,7 @@ func (e *Edge) Wrap(next http.Handler) http.Handler {
 	}
 	h = SecurityHeaders(h)
 	h = recoverPanics(h)
-	return logRequests(e.cfg.Log, e.cfg.Now, e.addresses)(h)
+	return logRequests(e.cfg, e.addresses)(h)
 }
 
 // recordRoute notes the pattern that matched: the mux writes it on the request that it was given,

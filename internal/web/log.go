@@ -15,10 +15,10 @@ import (
 
 // logRequests gives each request an id and writes one line when it ends. The line has the route,
 // never the path or query: both can hold tokens.
-func logRequests(log *slog.Logger, now func() time.Time, addresses Addresses) func(http.Handler) http.Handler {
+func logRequests(cfg EdgeConfig, addresses Addresses) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			start := now()
+			start := cfg.Now()
 			info := &Info{RequestID: "req_" + rand.Text(), Address: addresses.Of(r)}
 			r = r.WithContext(withInfo(r.Context(), info))
 			rec := &recorder{ResponseWriter: w}
@@ -27,7 +27,11 @@ func logRequests(log *slog.Logger, now func() time.Time, addresses Addresses) fu
 				if info.Route == "" {
 					info.Route = r.Pattern
 				}
-				line(r.Context(), log, r.Method, info, rec, now().Sub(start))
+				took := cfg.Now().Sub(start)
+				if cfg.Observe != nil {
+					cfg.Observe.Request(info.Route, rec.code(), took)
+				}
+				line(r.Context(), cfg.Log, r.Method, info, rec, took)
 			}()
 			next.ServeHTTP(rec, r)
 		})

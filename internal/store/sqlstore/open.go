@@ -113,8 +113,11 @@ func (d *Database) Engine() string {
 
 func (d *Database) sqlite() bool { return d.pool == nil }
 
-// Ping tells whether the database answers.
-func (d *Database) Ping(ctx context.Context) error { return d.read.PingContext(ctx) }
+// Ping tells whether the database answers, and has our tables: it may have been put back empty.
+func (d *Database) Ping(ctx context.Context) error {
+	var n int64
+	return d.read.QueryRowContext(ctx, "SELECT COUNT(*) FROM keysets").Scan(&n)
+}
 
 // Close closes all connections. A Store made from the database closes it itself.
 func (d *Database) Close() error {
