@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"latchkey"
@@ -206,7 +207,7 @@ func (a providerAppVerifyCmd) Run(c *console, cfg *config.Config) error {
 				if !f.OK {
 					mark = "✕"
 				}
-				c.printf("%s %s: %s\n", mark, f.Code, f.Detail)
+				c.printf("%s\n", strings.TrimSuffix(mark+" "+f.Code+": "+f.Detail, ": "))
 			}
 		}
 		if err == nil && !v.OK {

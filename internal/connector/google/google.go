@@ -207,7 +207,7 @@ func (c *Connector) Revoke(ctx context.Context, a connector.Credential) error {
 
 // VerifyApp tells whether the client is set up right.
 func (c *Connector) VerifyApp(ctx context.Context, a connector.App, callbackURL string) ([]connector.AppFinding, error) {
-	const at = "In the Google Cloud console, open “APIs & Services”, “Credentials”, and your OAuth 2.0 client: "
+	const at = "In the Google Cloud console, open “Google Auth Platform”, “Clients”, and your client: "
 	var found []connector.AppFinding
 	if a.ClientID != "" {
 		var err error
@@ -215,7 +215,7 @@ func (c *Connector) VerifyApp(ctx context.Context, a connector.App, callbackURL 
 			ClientID:     at + "copy its Client ID, which ends in .apps.googleusercontent.com. This one is not known to Google.",
 			ClientSecret: at + "under “Client secrets”, add a new secret and store it here. This one is not accepted.",
 			RedirectURI:  at + "under “Authorized redirect URIs”, add " + callbackURL + ".",
-			Permissions: "Under “Google Auth Platform”, “Data access”, add the scope " + scopes(a, connector.Options{})[3] +
+			Permissions: "Under “Google Auth Platform”, “Data Access”, add the scope " + scopes(a, connector.Options{})[3] +
 				"; under “Audience”, publish the app: while it is in testing, sign-ins end after seven days.",
 		})
 		if err != nil {

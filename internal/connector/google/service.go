@@ -86,8 +86,8 @@ func (c *Connector) verifyServiceAccount(ctx context.Context, a connector.App) c
 	_, err := unattended(ctx, c.Flow, a, "")
 	switch p := c.ProblemOf(err); {
 	case err == nil:
-		return connector.AppFinding{Code: code, OK: true, Detail: "The key is right. In the Workspace admin console, under “Security”, “API controls”, " +
-			"“Domain-wide delegation”, the service account’s client ID has to be listed with the scope " + scopes(a, connector.Options{})[3] + "."}
+		return connector.AppFinding{Code: code, OK: true, Detail: "The key is right. In the Google Admin console, under “Security”, “Access and data control”, “API controls”, " +
+			"“Manage Domain Wide Delegation”, the service account’s client ID has to be listed with the scope " + scopes(a, connector.Options{})[3] + "."}
 	case p == oauthflow.ProblemUnavailable:
 		return connector.AppFinding{Code: code, Detail: "Google gave no answer that tells whether the key is right. Try again in a few minutes."}
 	default:

@@ -138,7 +138,7 @@ func (c *Connector) VerifyApp(ctx context.Context, a connector.App, callbackURL 
 	return c.Flow.VerifyApp(ctx, a, callbackURL, oauthflow.Advice{
 		ClientID:     at + "copy the Instagram app ID (not the Meta app ID). This one is not known to Instagram.",
 		ClientSecret: at + "copy the Instagram app secret. This one is not accepted.",
-		RedirectURI:  at + "under “Set up Instagram business login”, add " + callbackURL + ".",
+		RedirectURI:  at + "under “Set up Instagram business login”, “Business login settings”, “OAuth redirect URIs”, add " + callbackURL + ".",
 		Permissions:  at + "add instagram_business_basic and instagram_business_manage_messages; for other people’s accounts they need Advanced Access.",
 	})
 }

@@ -68,8 +68,8 @@ func (f *Flow) VerifyApp(ctx context.Context, app connector.App, callbackURL str
 	case ProblemRejected:
 		return []connector.AppFinding{
 			good("client_id"), good("client_secret"),
-			{Code: "redirect_uri", OK: true, Detail: "Register exactly this redirect URI: " + callbackURL + ". " + a.RedirectURI},
-			{Code: "permissions", OK: true, Detail: a.Permissions},
+			{Code: "redirect_uri", OK: true, Detail: "The provider looks at it only when somebody signs in. If it is not there yet: " + a.RedirectURI},
+			{Code: "permissions", OK: true, Detail: "The provider looks at them only when somebody signs in. If they are not there yet: " + a.Permissions},
 		}, nil
 	default:
 		return []connector.AppFinding{bad("provider", "The provider gave no answer that tells whether the client is right ("+detail+"). Try again in a few minutes.")}, nil
