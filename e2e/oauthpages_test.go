@@ -90,7 +90,7 @@ func TestOAuthTroubles(t *testing.T) {
 			t.Parallel()
 			w := newOAuth(t, kind)
 			p := w.person(t, string(kind)+"-trouble", true)
-			l := w.link(t)
+			l := w.link(t, quick())
 			press := func() {
 				p.Do(chromedp.Navigate(l.url))
 				p.at("link.start")

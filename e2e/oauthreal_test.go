@@ -77,6 +77,9 @@ func (w *realWorld) as(provider string) *realWorld {
 	return &c
 }
 
+// quick is a link whose end is not looked at.
+func quick() fields { return fields{"bypass_success_screen": true} }
+
 // signIn goes from our page to the provider's login page, and signs in there.
 func (p *person) signIn(u openid.User) {
 	p.t.Helper()
@@ -133,7 +136,7 @@ func (w *realWorld) connects(t *testing.T, p *person, user openid.User) string {
 	if w.provider == "LINKEDIN" {
 		user, want = w.maria, w.maria.ID
 	}
-	l := w.link(t)
+	l := w.link(t, quick())
 	p.open(l)
 	p.signIn(user)
 	acc := p.connected(l, "CREATION_SUCCESS")
@@ -175,7 +178,7 @@ func (w *realWorld) heals(t *testing.T, p *person, account string, user openid.U
 	if user == w.ben {
 		other = w.maria
 	}
-	l := w.link(t, fields{"type": "reconnect", "reconnect_account": account, "providers": nil})
+	l := w.link(t, quick(), fields{"type": "reconnect", "reconnect_account": account, "providers": nil})
 	p.open(l)
 	p.signIn(other)
 	p.at(w.step + ".wrong_account")
@@ -195,7 +198,7 @@ func (w *realWorld) heals(t *testing.T, p *person, account string, user openid.U
 func (w *realWorld) asksTheAdministrator(t *testing.T, p *person) {
 	t.Helper()
 	p.w = &w.oauthWorld
-	l := w.link(t)
+	l := w.link(t, quick())
 	p.open(l)
 	p.Do(chromedp.WaitVisible(chromedp.CSS("#username")))
 	sent := w.op.Asked("/auth")
