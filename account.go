@@ -130,8 +130,13 @@ type Account struct {
 	Watch   Watch
 }
 
-// SameIdentity compares identities as mail systems do: case and surrounding space do not matter.
-// Dots and +tags do: they make different mailboxes at most providers.
-func SameIdentity(a, b string) bool {
-	return strings.EqualFold(strings.TrimSpace(a), strings.TrimSpace(b))
+// SameIdentity compares two identities at one provider. Of a mailbox's address case does not matter, as
+// mail systems have it; dots and +tags do, which make different mailboxes at most providers. Any other
+// identity is the provider's own id of somebody, in which case matters (OpenID Connect Core 1.0 §2).
+func SameIdentity(p Provider, a, b string) bool {
+	a, b = strings.TrimSpace(a), strings.TrimSpace(b)
+	if p.HasMailboxes() {
+		return strings.EqualFold(a, b)
+	}
+	return a == b
 }

@@ -63,3 +63,22 @@ func TestLinkStatusByTime(t *testing.T) {
 		}
 	}
 }
+
+func TestSameIdentity(t *testing.T) {
+	for _, c := range []struct {
+		p    latchkey.Provider
+		a, b string
+		same bool
+	}{
+		{latchkey.IMAP, "Anna@x.test", " anna@X.test", true},
+		{latchkey.Google, "anna+1@x.test", "anna@x.test", false},
+		{latchkey.Microsoft, "a.b@x.test", "ab@x.test", false},
+		{latchkey.LinkedIn, "782bbtaQ", "782bbtaQ ", true},
+		{latchkey.LinkedIn, "782bbtaQ", "782BBTAQ", false},
+		{latchkey.Instagram, "17841405793187218", "17841405793187218", true},
+	} {
+		if got := latchkey.SameIdentity(c.p, c.a, c.b); got != c.same {
+			t.Errorf("%s: %q and %q: %v", c.p, c.a, c.b, got)
+		}
+	}
+}

@@ -28,6 +28,12 @@ const (
 	MessagingProviders = "*:MESSAGING"
 )
 
+// HasMailboxes tells whether the provider's accounts are mailboxes, whose identity is an address. MOCK
+// plays them.
+func (p Provider) HasMailboxes() bool {
+	return p == Google || p == Microsoft || p == IMAP || p == Mock
+}
+
 // Providers returns every provider in the order in which a picker shows them.
 func Providers() []Provider {
 	return []Provider{Google, Microsoft, IMAP, LinkedIn, WhatsApp, Instagram, Telegram, Mock}

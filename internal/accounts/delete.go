@@ -133,7 +133,7 @@ func (s *Service) HandleRevoke(ctx context.Context, j store.RunningJob) error {
 	// What one account gives back, the provider takes from all of the same person.
 	var others int64
 	if err == nil {
-		others, err = s.cfg.Store.Accounts().SameGrant(ctx, args.ApplicationID, args.Provider, args.ProviderApp, args.Identity)
+		others, err = s.cfg.Store.Accounts().SameGrant(ctx, args.Provider, args.ProviderApp, args.Identity)
 	}
 	if err == nil && others > 0 {
 		s.cfg.Log.InfoContext(ctx, "not revoked: another account uses the grant", slog.String("account_id", string(args.AccountID)), slog.String("provider", string(args.Provider)))

@@ -378,9 +378,13 @@ func TestRevokeAndFailedRevocation(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	a := h.account(t, latchkey.Mock, "")
+	a.ProviderApp = "pap_one"
+	if err := h.store.Accounts().Update(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
 	tx := &enqueued{Tx: h.store}
 	if err := h.Revoke(t.Context(), tx, a.Provider, a.ApplicationID, connector.Credential{
-		AccountID: a.ID, Identity: a.Identity, Params: a.Params, Secret: a.Secret,
+		AccountID: a.ID, Identity: a.Identity, Params: a.Params, Secret: a.Secret, App: &connector.App{ID: string(a.ProviderApp)},
 	}); err != nil {
 		t.Fatal(err)
 	}

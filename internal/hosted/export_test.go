@@ -3,6 +3,7 @@ package hosted
 import (
 	"context"
 
+	"latchkey"
 	"latchkey/internal/connector"
 )
 
@@ -23,3 +24,8 @@ func DirectProblem(turn connector.Turn) error { return directProblem(turn) }
 
 // SameJSON opens sameJSON.
 func SameJSON(a, b string) bool { return sameJSON([]byte(a), []byte(b)) }
+
+// SameHolder opens sameHolder.
+func SameHolder(acc latchkey.Account, p latchkey.Provider, identity string) bool {
+	return sameHolder(acc, p, identity)
+}

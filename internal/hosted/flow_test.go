@@ -454,6 +454,13 @@ func TestServerChangeIsTold(t *testing.T) {
 	if err := r.store.Accounts().Update(t.Context(), acc); err != nil {
 		t.Fatal(err)
 	}
+	if profile := (latchkey.Account{Provider: latchkey.LinkedIn, Identity: "1001"}); !hosted.SameHolder(profile, latchkey.LinkedIn, "1001") ||
+		hosted.SameHolder(profile, latchkey.Instagram, "1001") || hosted.SameHolder(profile, latchkey.IMAP, "1001") {
+		t.Error("an id of one provider is taken for another's")
+	}
+	if box := (latchkey.Account{Provider: latchkey.IMAP, Identity: "anna@x.test"}); !hosted.SameHolder(box, latchkey.Google, "Anna@x.test") {
+		t.Error("a mailbox may come to be opened in another way")
+	}
 	if hosted.SameJSON(`{"a":1,"b":2}`, `{"b":2, "a":1}`) == hosted.SameJSON(`{"a":1}`, `{"a":2}`) {
 		t.Error("documents are not compared by what they say")
 	}

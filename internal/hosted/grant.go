@@ -148,10 +148,10 @@ func (e *Engine) keep(ctx context.Context, tx store.Tx, tgt target, p latchkey.P
 	if err != nil {
 		return stored{}, err
 	}
-	if !latchkey.SameIdentity(acc.Identity, g.Identity) {
+	if !sameHolder(acc, p, g.Identity) {
 		return stored{expected: acc.Identity}, nil
 	}
-	if tgt.expected != "" && !latchkey.SameIdentity(tgt.expected, g.Identity) {
+	if tgt.expected != "" && !latchkey.SameIdentity(p, tgt.expected, g.Identity) {
 		return stored{expected: tgt.expected}, nil
 	}
 	was := acc
@@ -196,6 +196,13 @@ func writeHistory(ctx context.Context, tx store.Tx, acc, was latchkey.Account, l
 	return tx.StatusChanges().Add(ctx, c, latchkey.HistoryKept)
 }
 
+// sameHolder tells whether an account is the one of this identity at this provider. A mailbox may come
+// to be opened in another way (with OAuth after a password); the ids of profiles are each provider's own.
+func sameHolder(acc latchkey.Account, p latchkey.Provider, identity string) bool {
+	moves := acc.Provider.HasMailboxes() && p.HasMailboxes()
+	return (acc.Provider == p || moves) && latchkey.SameIdentity(p, acc.Identity, identity)
+}
+
 // sameJSON compares two documents whatever their spaces and order.
 func sameJSON(a, b json.RawMessage) bool {
 	var x, y any
@@ -206,7 +213,7 @@ func sameJSON(a, b json.RawMessage) bool {
 }
 
 func (e *Engine) keepNew(ctx context.Context, tx store.Tx, tgt target, p latchkey.Provider, g connector.Grant, link latchkey.LinkID) (stored, error) {
-	if tgt.expected != "" && !latchkey.SameIdentity(tgt.expected, g.Identity) {
+	if tgt.expected != "" && !latchkey.SameIdentity(p, tgt.expected, g.Identity) {
 		return stored{expected: tgt.expected}, nil
 	}
 	now := e.cfg.Now()

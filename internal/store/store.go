@@ -166,9 +166,10 @@ type Accounts interface {
 	NextSequence(ctx context.Context, id latchkey.AccountID) (int64, error)
 	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.AccountID) error
 	List(ctx context.Context, app latchkey.ApplicationID, p Page) ([]latchkey.Account, error)
-	// SameGrant counts the application's accounts of one identity at a provider, connected through one
-	// provider app: to the provider, all of them are one grant.
-	SameGrant(ctx context.Context, app latchkey.ApplicationID, p latchkey.Provider, client latchkey.ProviderAppID, identity string) (int64, error)
+	// SameGrant counts the accounts of one identity at a provider that were connected through one OAuth
+	// client: to the provider, all of them are one grant. Provider apps with the same client id are one
+	// client, whichever applications registered them. Without a client (a session of its own) there are none.
+	SameGrant(ctx context.Context, p latchkey.Provider, client latchkey.ProviderAppID, identity string) (int64, error)
 	// DueForRefresh lists accounts of a provider whose RefreshAt has come, the most urgent first, without
 	// their secrets. It is found by index. ClaimRefresh moves an account's RefreshAt from what it was to
 	// until, and RefreshClaim with it, so that one replica works on it; ErrStale where another was quicker.

@@ -55,10 +55,13 @@ func New(cfg Config) *Connector {
 	c.Flow = oauthflow.New(oauthflow.Spec{
 		Provider: latchkey.LinkedIn, Name: "linkedin", Texts: words, Icon: icon, Consent: []string{"profile.read"},
 		IDToken: true, Issuer: cfg.Issuer,
-		Endpoints: func(connector.App) (oauthflow.Endpoints, error) { return endpoints(cfg.URL), nil },
-		Scopes:    func(connector.App, connector.Options) []string { return []string{"openid", "profile", "email"} },
-		ScopeCode: func(string) string { return "other" },
-		Problem:   problem,
+		// Of a wrong redirect URI the token endpoint says what it says of a wrong code; the authorization
+		// endpoint answers 401 (learn.microsoft.com, "Authorization Code Flow", "API Error Details").
+		AuthorizeTells: true,
+		Endpoints:      func(connector.App) (oauthflow.Endpoints, error) { return endpoints(cfg.URL), nil },
+		Scopes:         func(connector.App, connector.Options) []string { return []string{"openid", "profile", "email"} },
+		ScopeCode:      func(string) string { return "other" },
+		Problem:        problem,
 		Profile: func(ctx context.Context, _ *oauthflow.HTTP, app connector.App, s oauthflow.Secret, p oauthflow.Person) (oauthflow.Person, error) {
 			return c.UserinfoProfile(ctx, app, s, p)
 		},

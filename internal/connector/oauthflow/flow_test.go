@@ -174,6 +174,8 @@ func forLinkedIn() []way {
 		{name: "wrong secret", start: func(s *connector.Start) { s.App.ClientSecret = "wrong" }, want: "failure provider_unavailable client_secret"},
 		{name: "another in userinfo", back: func(k *idp.Knobs) { k.OtherSubject = true }, want: "failure credential_rejected"},
 		{name: "another person", start: func(s *connector.Start) { s.ExpectedIdentity = "1002" }, want: "step .wrong_account"},
+		{name: "another person, but for the case", start: func(s *connector.Start) { s.ExpectedIdentity = "782BBTAQ" }, page: func(k *idp.Knobs) { k.User = "dora@gmail.test" }, want: "step .wrong_account"},
+		{name: "pinned", start: func(s *connector.Start) { s.ExpectedIdentity = "782bbtaQ" }, page: func(k *idp.Knobs) { k.User = "dora@gmail.test" }, want: "grant 782bbtaQ"},
 		{name: "unticked", page: func(k *idp.Knobs) { k.Untick = []string{"w_member_social"} }, start: func(s *connector.Start) { s.App.ExtraScopes = []string{"w_member_social"} }, want: "step .scopes"},
 	}
 }

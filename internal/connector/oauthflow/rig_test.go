@@ -56,6 +56,7 @@ func users(kind idp.Kind) []idp.User {
 		return []idp.User{
 			{Email: "Anna@gmail.test", Name: "Anna Berg", Subject: "1001"},
 			{Email: "ben@gmail.test", Name: "Ben", Subject: "1002", HD: "gmail.test"},
+			{Email: "dora@gmail.test", Name: "Dora", Subject: "782bbtaQ"},
 		}
 	}
 }

@@ -70,14 +70,14 @@ func (f *Flow) settleAPI(ctx context.Context, s *state) (connector.Turn, error) 
 		if person.ID == "" {
 			return forged("the profile has no id"), nil
 		}
-		if want := s.expected(); want != "" && !latchkey.SameIdentity(want, person.ID) {
+		if want := s.expected(); want != "" && !latchkey.SameIdentity(f.Spec.Provider, want, person.ID) {
 			return f.wrongAccount(s)
 		}
 		return f.grant(s, person.ID, "PROFILE")
 	case f.delegated(s) != "":
 		return f.grant(s, f.delegated(s), "API")
 	}
-	box := s.pick(person.Aliases)
+	box := f.pick(s, person.Aliases)
 	if box == "" {
 		return f.wrongAccount(s)
 	}
@@ -85,10 +85,10 @@ func (f *Flow) settleAPI(ctx context.Context, s *state) (connector.Turn, error) 
 }
 
 // pick is the address that the mailbox has to have, or the first; empty if it is not among them.
-func (s *state) pick(addresses []string) string {
+func (f *Flow) pick(s *state, addresses []string) string {
 	want := s.expected()
 	for _, a := range addresses {
-		if want == "" || latchkey.SameIdentity(want, a) {
+		if want == "" || latchkey.SameIdentity(f.Spec.Provider, want, a) {
 			return a
 		}
 	}
@@ -103,7 +103,7 @@ func (f *Flow) settleMail(ctx context.Context, s *state) (connector.Turn, error)
 		candidates = []string{box}
 		s.Secret.Shared = true
 	} else if s.expected() != "" {
-		box := s.pick(candidates)
+		box := f.pick(s, candidates)
 		if box == "" {
 			return f.wrongAccount(s)
 		}

@@ -57,6 +57,9 @@ type Spec struct {
 	PKCE, Nonce, IDToken, LoginHint bool
 	// Shared says that who signs in may open other people's mailboxes (Options.Delegated).
 	Shared bool
+	// AuthorizeTells says that a redirect URI that is not registered is refused by the authorization
+	// endpoint alone, at once: the token endpoint, given a code that is none, does not look at it.
+	AuthorizeTells bool
 	// Mail says that the account is a mailbox, not a profile.
 	Mail bool
 	// Issuer is the operator's: exactly this discovery document and no other endpoint.

@@ -2,6 +2,7 @@ package oauthflow
 
 import (
 	"context"
+	"net/http"
 
 	"golang.org/x/oauth2"
 
@@ -37,6 +38,19 @@ func (f *Flow) Probe(ctx context.Context, app connector.App, callbackURL string)
 	return f.problemOf(err), said(err), nil
 }
 
+// refusesRedirect asks the authorization endpoint as a browser would. It must not send anybody to a
+// redirect URI that it does not know, and says so in its place (RFC 6749 §4.1.2.1). Whatever else it
+// answers, such as a login page or a refusal of visitors that are no browser, tells nothing.
+func (f *Flow) refusesRedirect(ctx context.Context, app connector.App, callbackURL string) bool {
+	where, err := f.endpoints(ctx, app)
+	if err != nil {
+		return false
+	}
+	address := f.oauth(app, where, callbackURL, f.Spec.Scopes(app, connector.Options{})).AuthCodeURL("verification")
+	a, err := f.http.Get(ctx, address, "")
+	return err == nil && (a.Status == http.StatusBadRequest || a.Status == http.StatusUnauthorized)
+}
+
 // Advice is what an operator is told of each finding.
 type Advice struct {
 	// Where says in which console the client is, and where to click there.
@@ -49,6 +63,9 @@ func (f *Flow) VerifyApp(ctx context.Context, app connector.App, callbackURL str
 	p, detail, err := f.Probe(ctx, app, callbackURL)
 	if err != nil {
 		return nil, err
+	}
+	if p == ProblemRejected && f.Spec.AuthorizeTells && f.refusesRedirect(ctx, app, callbackURL) {
+		p = ProblemRedirectURI
 	}
 	good := func(code string) connector.AppFinding { return connector.AppFinding{Code: code, OK: true} }
 	bad := func(code, advice string) connector.AppFinding {

@@ -141,10 +141,10 @@ func (a accounts) List(ctx context.Context, app latchkey.ApplicationID, p store.
 	return convert(rows, a.fromRow)
 }
 
-func (a accounts) SameGrant(ctx context.Context, app latchkey.ApplicationID, p latchkey.Provider, client latchkey.ProviderAppID, identity string) (n int64, err error) {
+func (a accounts) SameGrant(ctx context.Context, p latchkey.Provider, client latchkey.ProviderAppID, identity string) (n int64, err error) {
 	err = a.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
 		n, err = q.CountSameGrant(ctx, sqlgen.CountSameGrantParams{
-			ApplicationID: string(app), Provider: string(p), Identity: identity, ProviderApp: string(client),
+			Provider: string(p), Identity: identity, ProviderApp: string(client),
 		})
 		return err
 	})

@@ -19,7 +19,7 @@ func hotQueries(t *testing.T) map[string]string {
 		"ListLinks", "ListLinksByStatus", "ListLinksExpired", "ListLinksByName", "ListLinksByNameAndStatus", "ListLinksByNameExpired",
 		"GetFlow", "FlowByBrowser", "FlowByAccount", "SaveFlow", "RenewFlow", "DueFlows", "StrandedFlows", "ExpireFlows", "DeleteFinishedFlows",
 		"GetAccount", "AccountByExternalID", "UpdateAccount", "NextAccountSequence", "ListAccounts",
-		"DueForRefresh", "ClaimRefresh", "GetProviderApp", "ListProviderApps", "UpdateProviderApp", "ClearDefaultProviderApp",
+		"DueForRefresh", "ClaimRefresh", "CountSameGrant", "GetProviderApp", "ListProviderApps", "UpdateProviderApp", "ClearDefaultProviderApp",
 		"ListEvents", "ListEventsByType", "ListEventsByLink", "ListEventsByAccount", "DeleteEventsBefore",
 		"GetDelivery", "UpdateDelivery", "ListAttempts", "ListDeliveriesByLink", "DeleteFinishedDeliveries",
 		"GetIdempotency", "FinishIdempotency", "ReleaseIdempotency", "DeleteExpiredIdempotency", "DeleteExpiredTries",

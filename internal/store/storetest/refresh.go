@@ -26,6 +26,7 @@ func testRefresh(t *testing.T, s store.Store) {
 
 func testRefreshColumns(t *testing.T, ctx context.Context, tx store.Tx) {
 	a := account(newApp(), moment())
+	a.Provider = latchkey.Google
 	a.ProviderApp, a.ExpiresAt, a.RefreshAt = latchkey.NewProviderAppID(moment()), ms(moment().Add(time.Hour)), ms(moment().Add(time.Minute))
 	ok(t, "create", tx.Accounts().Create(ctx, a))
 	read := func(what string, wanted latchkey.Account) {
@@ -35,21 +36,7 @@ func testRefreshColumns(t *testing.T, ctx context.Context, tx store.Tx) {
 		want(t, what, got, wanted)
 	}
 	read("created", a)
-	for _, c := range []struct {
-		app      latchkey.ApplicationID
-		client   latchkey.ProviderAppID
-		identity string
-		n        int64
-	}{
-		{a.ApplicationID, a.ProviderApp, a.Identity, 1},
-		{newApp(), a.ProviderApp, a.Identity, 0},
-		{a.ApplicationID, "", a.Identity, 0},
-		{a.ApplicationID, a.ProviderApp, "other" + a.Identity, 0},
-	} {
-		n, err := tx.Accounts().SameGrant(ctx, c.app, a.Provider, c.client, c.identity)
-		ok(t, "accounts of one grant", err)
-		want(t, "accounts of one grant", n, c.n)
-	}
+	testSameGrant(t, ctx, tx, a)
 	until := ms(moment().Add(2 * time.Minute))
 	wantErr(t, "claim from another time", tx.Accounts().ClaimRefresh(ctx, a.ID, until, until), store.ErrStale)
 	ok(t, "claim", tx.Accounts().ClaimRefresh(ctx, a.ID, a.RefreshAt, until))
@@ -97,4 +84,35 @@ func testDue(t *testing.T, s store.Store) {
 	want(t, "some", fmt.Sprint(due(2)), fmt.Sprint(wanted[:2]))
 	ok(t, "claim", s.Accounts().ClaimRefresh(t.Context(), wanted[0], now.Add(-4*time.Second), now.Add(time.Minute)))
 	want(t, "without the claimed", fmt.Sprint(due(100)), fmt.Sprint(wanted[1:]))
+}
+
+// testSameGrant counts accounts of one grant: a's, and those of provider apps that are the same client.
+func testSameGrant(t *testing.T, ctx context.Context, tx store.Tx, a latchkey.Account) {
+	t.Helper()
+	client := func(id latchkey.ProviderAppID, app latchkey.ApplicationID, clientID string) latchkey.ProviderAppID {
+		p := providerApp(app, moment())
+		p.ClientID = clientID
+		if id != "" {
+			p.ID = id
+		}
+		ok(t, "create", tx.ProviderApps().Create(ctx, p))
+		return p.ID
+	}
+	count := func(what string, p latchkey.Provider, client latchkey.ProviderAppID, identity string, n int64) {
+		t.Helper()
+		got, err := tx.Accounts().SameGrant(ctx, p, client, identity)
+		ok(t, what, err)
+		want(t, what, got, n)
+	}
+	count("a client that is gone", a.Provider, a.ProviderApp, a.Identity, 1)
+	mine := "client-of-" + string(a.ProviderApp)
+	client(a.ProviderApp, a.ApplicationID, mine)
+	twin, foreign, other := client("", a.ApplicationID, mine), client("", newApp(), mine), client("", a.ApplicationID, "another-"+mine)
+	count("the same client again", a.Provider, twin, a.Identity, 1)
+	count("the same client, of another application", a.Provider, foreign, a.Identity, 1)
+	count("the client", a.Provider, a.ProviderApp, a.Identity, 1)
+	count("another client", a.Provider, other, a.Identity, 0)
+	count("no client", a.Provider, "", a.Identity, 0)
+	count("another identity", a.Provider, a.ProviderApp, "other"+a.Identity, 0)
+	count("another provider", latchkey.LinkedIn, a.ProviderApp, a.Identity, 0)
 }

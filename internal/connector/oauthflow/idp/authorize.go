@@ -33,7 +33,11 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !slices.Contains(client.RedirectURIs, q.Get("redirect_uri")) {
-		http.Error(w, "AADSTS50011 redirect_uri_mismatch", http.StatusBadRequest)
+		status := http.StatusBadRequest
+		if s.cfg.Kind == LinkedIn {
+			status = http.StatusUnauthorized
+		}
+		http.Error(w, "AADSTS50011 redirect_uri_mismatch", status)
 		return
 	}
 	if reason := s.wrongRequest(q); reason != "" {

@@ -76,9 +76,11 @@ func (s *Server) wrongClient(form url.Values, id, secret string) *Refusal {
 		return &Refusal{Status: 401, Code: "invalid_client", Description: "Client authentication failed"}
 	case k.SecretExpired:
 		return &Refusal{Status: 401, Code: "invalid_client", Description: "AADSTS7000222: The provided client secret keys are expired.", Numbers: []int{7000222}}
+	case s.cfg.Kind == LinkedIn:
+		return nil // looks the code up first, and says one sentence of all that is wrong with it
 	case form.Get("redirect_uri") != "" && !slices.Contains(client.RedirectURIs, form.Get("redirect_uri")):
 		return &Refusal{
-			Code:        map[Kind]string{Google: "redirect_uri_mismatch", LinkedIn: "invalid_redirect_uri", Microsoft: "invalid_request"}[s.cfg.Kind],
+			Code:        map[Kind]string{Google: "redirect_uri_mismatch", Microsoft: "invalid_request"}[s.cfg.Kind],
 			Description: "AADSTS50011: The redirect URI does not match.", Numbers: []int{50011},
 		}
 	}

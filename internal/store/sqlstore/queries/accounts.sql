@@ -44,7 +44,12 @@ UPDATE accounts SET refresh_at = @until, refresh_claim = @until WHERE id = @id A
 
 -- name: CountSameGrant :one
 SELECT count(*) FROM accounts
-WHERE application_id = @application_id AND provider = @provider AND identity = @identity AND provider_app = @provider_app;
+WHERE accounts.identity = @identity AND accounts.provider = @provider AND accounts.provider_app <> ''
+  AND (accounts.provider_app = @provider_app OR accounts.provider_app IN (
+    SELECT twin.id FROM provider_apps AS mine JOIN provider_apps AS twin
+      ON twin.client_id = mine.client_id AND twin.provider = mine.provider
+    WHERE mine.id = @provider_app
+  ));
 
 -- name: CountAccount :one
 SELECT count(*) FROM accounts WHERE id = $1;

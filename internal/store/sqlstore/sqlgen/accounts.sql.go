@@ -128,23 +128,22 @@ func (q *Queries) CountAccount(ctx context.Context, id string) (int64, error) {
 
 const countSameGrant = `-- name: CountSameGrant :one
 SELECT count(*) FROM accounts
-WHERE application_id = $1 AND provider = $2 AND identity = $3 AND provider_app = $4
+WHERE accounts.identity = $1 AND accounts.provider = $2 AND accounts.provider_app <> ''
+  AND (accounts.provider_app = $3 OR accounts.provider_app IN (
+    SELECT twin.id FROM provider_apps AS mine JOIN provider_apps AS twin
+      ON twin.client_id = mine.client_id AND twin.provider = mine.provider
+    WHERE mine.id = $3
+  ))
 `
 
 type CountSameGrantParams struct {
-	ApplicationID string
-	Provider      string
-	Identity      string
-	ProviderApp   string
+	Identity    string
+	Provider    string
+	ProviderApp string
 }
 
 func (q *Queries) CountSameGrant(ctx context.Context, arg CountSameGrantParams) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countSameGrant,
-		arg.ApplicationID,
-		arg.Provider,
-		arg.Identity,
-		arg.ProviderApp,
-	)
+	row := q.db.QueryRowContext(ctx, countSameGrant, arg.Identity, arg.Provider, arg.ProviderApp)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
