@@ -56,7 +56,7 @@ func New(cfg Config) *Connector {
 		Provider: latchkey.LinkedIn, Name: "linkedin", Texts: words, Icon: icon, Consent: []string{"profile.read"},
 		IDToken: true, Issuer: cfg.Issuer,
 		// Of a wrong redirect URI the token endpoint says what it says of a wrong code; the authorization
-		// endpoint answers 401 (learn.microsoft.com, "Authorization Code Flow", "API Error Details").
+		// endpoint answers 400 or 401 (learn.microsoft.com, "Authorization Code Flow", "API Error Details").
 		AuthorizeTells: true,
 		Endpoints:      func(connector.App) (oauthflow.Endpoints, error) { return endpoints(cfg.URL), nil },
 		Scopes:         func(connector.App, connector.Options) []string { return []string{"openid", "profile", "email"} },

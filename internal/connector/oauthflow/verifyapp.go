@@ -3,6 +3,7 @@ package oauthflow
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"golang.org/x/oauth2"
 
@@ -38,17 +39,27 @@ func (f *Flow) Probe(ctx context.Context, app connector.App, callbackURL string)
 	return f.problemOf(err), said(err), nil
 }
 
-// refusesRedirect asks the authorization endpoint as a browser would. It must not send anybody to a
+// probeAuthorize asks the authorization endpoint as a browser would. It must not send anybody to a
 // redirect URI that it does not know, and says so in its place (RFC 6749 §4.1.2.1). Whatever else it
 // answers, such as a login page or a refusal of visitors that are no browser, tells nothing.
-func (f *Flow) refusesRedirect(ctx context.Context, app connector.App, callbackURL string) bool {
+func (f *Flow) probeAuthorize(ctx context.Context, app connector.App, callbackURL string) Problem {
 	where, err := f.endpoints(ctx, app)
 	if err != nil {
-		return false
+		return ProblemNone
 	}
-	address := f.oauth(app, where, callbackURL, f.Spec.Scopes(app, connector.Options{})).AuthCodeURL("verification")
-	a, err := f.http.Get(ctx, address, "")
-	return err == nil && (a.Status == http.StatusBadRequest || a.Status == http.StatusUnauthorized)
+	scopes := wanted(f.Spec.Scopes(app, connector.Options{}), app)
+	a, err := f.http.Get(ctx, f.oauth(app, where, callbackURL, scopes).AuthCodeURL("verification"), "")
+	if err != nil || (a.Status != http.StatusBadRequest && a.Status != http.StatusUnauthorized) {
+		return ProblemNone
+	}
+	switch said := strings.ToLower(string(a.Body)); {
+	case strings.Contains(said, "redirect"):
+		return ProblemRedirectURI
+	case strings.Contains(said, "scope"):
+		return ProblemPermissions
+	default:
+		return ProblemNone
+	}
 }
 
 // Advice is what an operator is told of each finding.
@@ -64,8 +75,10 @@ func (f *Flow) VerifyApp(ctx context.Context, app connector.App, callbackURL str
 	if err != nil {
 		return nil, err
 	}
-	if p == ProblemRejected && f.Spec.AuthorizeTells && f.refusesRedirect(ctx, app, callbackURL) {
-		p = ProblemRedirectURI
+	if p == ProblemRejected && f.Spec.AuthorizeTells {
+		if more := f.probeAuthorize(ctx, app, callbackURL); more != ProblemNone {
+			p = more
+		}
 	}
 	good := func(code string) connector.AppFinding { return connector.AppFinding{Code: code, OK: true} }
 	bad := func(code, advice string) connector.AppFinding {
