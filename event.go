@@ -11,6 +11,7 @@ type EventType string
 // The types of events, by noun.
 const (
 	EventLinkCreated   EventType = "link.created"
+	EventLinkOpened    EventType = "link.opened"
 	EventLinkStarted   EventType = "link.started"
 	EventLinkTakenOver EventType = "link.taken_over"
 	EventLinkCompleted EventType = "link.completed"
@@ -26,7 +27,35 @@ const (
 	EventAccountStatusChanged EventType = "account.status_changed"
 	EventAccountServerChanged EventType = "account.server_changed"
 	EventAccountDeleted       EventType = "account.deleted"
+	// EventAccountExpiring comes a week before the end of a credential that cannot be renewed.
+	EventAccountExpiring EventType = "account.expiring"
+	// EventAccessTokenIssued tells which key took access tokens, and how many.
+	EventAccessTokenIssued EventType = "account.access_token_issued"
+	// EventAccountRevoked and EventRevocationFailed tell what came of a deleted account's grant.
+	EventAccountRevoked   EventType = "account.revoked"
+	EventRevocationFailed EventType = "account.revocation_failed"
+
+	EventProviderAppBroken EventType = "provider_app.broken"
+	EventProviderAppMended EventType = "provider_app.mended"
+
+	// EventWebhookPaused is told to the application's other endpoints.
+	EventWebhookPaused EventType = "webhook.paused"
+	// EventWebhookTest goes to the one endpoint that is tested.
+	EventWebhookTest EventType = "webhook.test"
 )
+
+// EventTypes are all types there are.
+func EventTypes() []EventType {
+	return []EventType{
+		EventLinkCreated, EventLinkOpened, EventLinkStarted, EventLinkTakenOver, EventLinkCompleted, EventLinkFailed,
+		EventLinkCanceled, EventLinkExpired, EventFlowStep, EventFlowStepFailed, EventAccountConnected, EventAccountReconnected,
+		EventAccountStatusChanged, EventAccountServerChanged, EventAccountDeleted, EventAccountExpiring, EventAccessTokenIssued,
+		EventAccountRevoked, EventRevocationFailed, EventProviderAppBroken, EventProviderAppMended, EventWebhookPaused, EventWebhookTest,
+	}
+}
+
+// Scarce tells whether events of the type are written only where somebody listens.
+func (t EventType) Scarce() bool { return t == EventLinkCreated || t == EventLinkOpened }
 
 // Event is something that happened, written in the transaction in which it happened.
 type Event struct {
@@ -53,20 +82,32 @@ const (
 	DeliveryFailed DeliveryStatus = "failed"
 	// DeliveryGone was refused for good by the receiver (410).
 	DeliveryGone DeliveryStatus = "gone"
+	// DeliveryCanceled was still to be sent when its endpoint was paused or deleted.
+	DeliveryCanceled DeliveryStatus = "canceled"
 )
 
-// Delivery is one message to one URL: its payload is frozen when it is enqueued.
+// Delivery is one message to one address: its payload is frozen when it is written.
 type Delivery struct {
 	ID            DeliveryID
 	ApplicationID ApplicationID
+	// EndpointID is empty for a link's notify_url.
+	EndpointID EndpointID
 	// EventID is also the webhook-id of every try, so that a receiver can drop repeats.
 	EventID   EventID
 	LinkID    LinkID
 	AccountID AccountID
-	URL       string
-	Payload   []byte
-	Status    DeliveryStatus
-	Attempts  int
+	EventType EventType
+	// URL is where a notify_url lies; an endpoint's is the endpoint's, as it is when it is tried.
+	URL      string
+	Payload  []byte
+	Status   DeliveryStatus
+	Attempts int
+	// Queue is what the delivery waits in. First tries go by Ordinal and Sequence, and by no clock;
+	// DueAt is when the next one is due, zero before the first.
+	Queue     string
+	Ordinal   time.Time
+	Sequence  int64
+	DueAt     time.Time
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -75,6 +116,7 @@ type Delivery struct {
 type Attempt struct {
 	DeliveryID DeliveryID
 	Number     int
+	URL        string
 	At         time.Time
 	Duration   time.Duration
 	// HTTPStatus is 0 where no answer came; Error then says why, in our words.

@@ -48,6 +48,7 @@ const (
 	prefixAccount     = "acc_"
 	prefixEvent       = "evt_"
 	prefixDelivery    = "dlv_"
+	prefixEndpoint    = "whe_"
 	prefixProviderApp = "pap_"
 
 	prefixStatusChange = "hst_"
@@ -78,6 +79,16 @@ func NewAccountID(now time.Time) AccountID { return AccountID(newID(prefixAccoun
 
 // NewEventID makes an event's id, created at now.
 func NewEventID(now time.Time) EventID { return EventID(newID(prefixEvent, now)) }
+
+// EventIDAt sorts before the ids of all events of now and later, and after those before.
+func EventIDAt(now time.Time) EventID {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(max(now.UnixMilli(), 0))<<16)
+	return EventID(prefixEvent + idEncoding.EncodeToString(b[:]))
+}
+
+// NewEndpointID makes an endpoint's id, created at now.
+func NewEndpointID(now time.Time) EndpointID { return EndpointID(newID(prefixEndpoint, now)) }
 
 // NewDeliveryID makes a delivery's id, created at now.
 func NewDeliveryID(now time.Time) DeliveryID { return DeliveryID(newID(prefixDelivery, now)) }
@@ -128,7 +139,7 @@ func HasPrefixOfID(s string) bool {
 		prefixApplication, prefixKey, prefixLink, prefixFlow, prefixAccount, prefixEvent, prefixDelivery,
 		prefixProviderApp, prefixStatusChange, prefixReconnectURL,
 		prefixSender, prefixMail,
-		"whe_", "dom_", "sin_",
+		prefixEndpoint, "dom_", "sin_",
 	} {
 		if strings.HasPrefix(s, p) {
 			return true

@@ -78,8 +78,10 @@ type Link struct {
 	LastFailure string
 	// OpenedCount is a best effort: it is written behind the page.
 	OpenedCount int64
-	Test        bool
-	Terms       LinkTerms
+	// TellExpiry is when somebody is to be told that it has expired; zero where nobody is.
+	TellExpiry time.Time
+	Test       bool
+	Terms      LinkTerms
 }
 
 // LinkTerms is the rest of what the application asked for when it made the link.

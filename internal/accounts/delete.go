@@ -22,8 +22,8 @@ const revokeAttempts = 10
 
 // Events of a revocation. The account is gone by then, so they carry no sequence.
 const (
-	EventRevoked          latchkey.EventType = "account.revoked"
-	EventRevocationFailed latchkey.EventType = "account.revocation_failed"
+	EventRevoked          = latchkey.EventAccountRevoked
+	EventRevocationFailed = latchkey.EventRevocationFailed
 )
 
 // revokeArgs is the job. Sealed is the credential: nothing in here is secret as it stands.

@@ -19,7 +19,7 @@
 //	the client's      provider_app.broken; ERROR once the token has ended, never CREDENTIALS
 //	  fault
 //	a refusal         tried a second time; only then CREDENTIALS
-//	nothing new       account.token_expiring a week ahead of the end, then CREDENTIALS
+//	nothing new       account.expiring a week ahead of the end, then CREDENTIALS
 //
 // Of all replicas one works on an account at a time: it claims it by moving RefreshAt.
 package accounts

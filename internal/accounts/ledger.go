@@ -12,7 +12,7 @@ import (
 
 // EventTokenIssued tells that access tokens of an account were handed out: to which key, and how
 // often since the last such event.
-const EventTokenIssued latchkey.EventType = "account.access_token_issued"
+const EventTokenIssued = latchkey.EventAccessTokenIssued
 
 const (
 	// ledgerEvery is the least time between two events of one account and key. A row for each token

@@ -18,7 +18,7 @@ import (
 
 // EventTokenExpiring tells that a credential which cannot be renewed will end, so that the end user
 // can be asked to reconnect before it does.
-const EventTokenExpiring latchkey.EventType = "account.token_expiring"
+const EventTokenExpiring = latchkey.EventAccountExpiring
 
 // ReasonProviderApp says that the operator's OAuth client is broken or gone.
 const ReasonProviderApp latchkey.Reason = "provider_app_broken"

@@ -67,7 +67,7 @@ type emitter struct{ now func() time.Time }
 
 func (e emitter) Emit(ctx context.Context, tx store.Tx, ev latchkey.Event) (latchkey.Event, error) {
 	ev.ID, ev.CreatedAt = latchkey.NewEventID(e.now()), e.now()
-	seq, err := tx.Accounts().NextSequence(ctx, ev.AccountID)
+	seq, _, err := tx.Accounts().NextSequence(ctx, ev.AccountID, ev.CreatedAt)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return ev, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"latchkey"
 	"latchkey/internal/accounts"
@@ -41,7 +42,6 @@ func (h herald) Notify(ctx context.Context, tx store.Tx, n hosted.Notice) error 
 // handlers are the jobs that the server does.
 func (in *installation) handlers() map[string]store.Handler {
 	all := map[string]store.Handler{
-		hooks.JobKind:       in.hooks.Run,
 		accounts.KindRevoke: in.accounts.HandleRevoke,
 		hosted.JobExpireLink: func(ctx context.Context, j store.RunningJob) error {
 			var args hosted.ExpireLinkArgs
@@ -52,6 +52,7 @@ func (in *installation) handlers() map[string]store.Handler {
 		},
 		jobForget: func(ctx context.Context, _ store.RunningJob) error { return in.forget(ctx) },
 	}
+	maps.Copy(all, in.hooks.Handlers())
 	for kind, h := range all {
 		all[kind] = in.watched(kind, h)
 	}

@@ -128,7 +128,8 @@ func (in *installation) build(ctx context.Context) error {
 		return err
 	}
 	in.hooks = hooks.New(hooks.Config{
-		Store: in.store, Client: in.egress.Client(safehttp.Webhook, safehttp.ClientOptions{Timeout: webhookTimeout}), Now: in.now, Log: in.log,
+		Store: in.store, Watch: in.store, Now: in.now, Log: in.log, Owner: owner(), Sole: !in.cfg.Postgres(),
+		Client:  in.egress.Client(safehttp.Webhook, safehttp.ClientOptions{Timeout: webhookTimeout, IdlePerHost: webhookIdle}),
 		Observe: in.metrics,
 	})
 	if err := in.connect(ctx); err != nil {
@@ -144,7 +145,7 @@ func (in *installation) build(ctx context.Context) error {
 	})
 	in.engine = hosted.New(hosted.Config{
 		Store: in.store, Connectors: in.connectors, Herald: herald{in.hooks}, Revocations: in.accounts,
-		Owner: owner(), CallbackURL: callback, Apps: in.clients, Now: in.now, Log: in.log,
+		Owner: owner(), CallbackURL: callback, Apps: in.clients, Listeners: in.hooks, Now: in.now, Log: in.log,
 		Observe: in.metrics,
 	})
 	return nil
@@ -158,7 +159,11 @@ func newEgress(cfg *config.Config, own func() []netip.AddrPort, count *metrics.M
 	})
 }
 
-const webhookTimeout = 15 * time.Second
+const (
+	webhookTimeout = 15 * time.Second
+	// webhookIdle is how many connections to a receiver are kept for the next deliveries.
+	webhookIdle = 64
+)
 
 // owner names this process among the replicas, in leases and in the log.
 func owner() string {

@@ -35,6 +35,7 @@ const (
 	CodeAccountExists       Code = "account_exists"
 	CodeCrossOrigin         Code = "cross_origin_request"
 	CodeMisdirected         Code = "misdirected_request"
+	CodeWebhookPaused       Code = "webhook_paused"
 )
 
 // Codes of single fields.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net"
@@ -24,7 +23,6 @@ import (
 	"latchkey/internal/hooks"
 	"latchkey/internal/safehttp"
 	"latchkey/internal/store"
-	"latchkey/internal/store/sqlstore"
 )
 
 func TestDeliveryIsSignedAndFrozen(t *testing.T) {
@@ -38,21 +36,21 @@ func TestDeliveryIsSignedAndFrozen(t *testing.T) {
 		_, _ = io.WriteString(w, "thanks")
 	})
 	payload := map[string]string{"name": "user <1> & co"}
-	args, d := l.notify(r.URL+"/hook?key=canary-in-url", payload)
+	d := l.notify(r.URL+"/hook?key=canary-in-url", payload)
 	payload["name"] = "changed afterwards"
 
-	out, d, a := l.deliver(args, d.ID)
-	if out.Done || out.Again != 5*time.Second || d.Status != latchkey.DeliveryPending || a.HTTPStatus != 500 || string(a.Response) != "thanks" {
-		t.Errorf("after a 500: %+v %+v %+v", out, d, a)
+	d, a := l.deliver(d.ID)
+	if l.again(d) != 5*time.Second || d.Status != latchkey.DeliveryPending || a.HTTPStatus != 500 || string(a.Response) != "thanks" {
+		t.Errorf("after a 500: %+v %+v", d, a)
 	}
-	l.clock.Advance(out.Again)
-	out, d, a = l.deliver(args, d.ID)
-	if !out.Done || d.Status != latchkey.DeliveryDelivered || d.Attempts != 2 || a.Number != 2 || a.Error != "" || a.HTTPStatus != 200 {
-		t.Errorf("after a 200: %+v %+v %+v", out, d, a)
+	l.clock.Advance(l.again(d))
+	d, a = l.deliver(d.ID)
+	if !d.DueAt.IsZero() || d.Status != latchkey.DeliveryDelivered || d.Attempts != 2 || a.Number != 2 || a.Error != "" || a.HTTPStatus != 200 {
+		t.Errorf("after a 200: %+v %+v", d, a)
 	}
-	// The job may run again after a crash: the receiver is not bothered.
-	if out, err := l.hooks.Deliver(t.Context(), args); err != nil || !out.Done {
-		t.Errorf("again: %+v %v", out, err)
+	// Another process may still believe it to be due: the receiver is not bothered.
+	if again, err := l.hooks.Deliver(t.Context(), d.ID); err != nil || again.Attempts != 2 {
+		t.Errorf("again: %+v %v", again, err)
 	}
 	got := r.all()
 	if len(got) != 2 {
@@ -122,11 +120,10 @@ func TestWhatReceiversAnswer(t *testing.T) {
 		"500 with it":  {retryAfter(500, "3600"), latchkey.DeliveryPending, base, "status 500"},
 	} {
 		r := newReceiver(t, c.then)
-		args, d := l.notify(r.URL, map[string]string{"n": name})
-		out, d, a := l.deliver(args, d.ID)
+		d, a := l.deliver(l.notify(r.URL, map[string]string{"n": name}).ID)
 		// A date has whole seconds only.
-		if diff := c.again - out.Again; out.Done != (c.again == 0) || diff < 0 || diff > time.Second {
-			t.Errorf("%s: %+v, want again in %s", name, out, c.again)
+		if diff := c.again - l.again(d); d.DueAt.IsZero() != (c.again == 0) || diff < 0 || diff > time.Second {
+			t.Errorf("%s: again in %s, want %s", name, l.again(d), c.again)
 		}
 		if d.Status != c.status || !strings.Contains(a.Error, c.errHas) || (c.errHas == "") != (a.Error == "") {
 			t.Errorf("%s: %s, error %q", name, d.Status, a.Error)
@@ -190,8 +187,17 @@ func TestReceiversThatMisbehave(t *testing.T) {
 				time.Sleep(20 * time.Millisecond)
 			}
 		}), "connection_timeout", 0},
-		"resets":          {raw(t, func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }), "connection_closed", 0},
-		"closes":          {raw(t, func(net.Conn) {}), "connection_closed", 0},
+		"resets": {raw(t, func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) }), "connection_closed", 0},
+		"closes": {raw(t, func(net.Conn) {}), "connection_closed", 0},
+		"drips the body": {raw(t, func(c net.Conn) {
+			_, _ = io.WriteString(c, "HTTP/1.1 500 No\r\nContent-Length: 1000\r\n\r\n")
+			for range 1000 {
+				if _, err := io.WriteString(c, "x"); err != nil {
+					return
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		}), "http_status", 500},
 		"speaks garbage":  {raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "220 smtp ready\r\n") }), "protocol_error", 0},
 		"is not there":    {closed.URL, "connection_refused", 0},
 		"is private":      {"http://10.1.2.3:8080/", "host_not_allowed", 0},
@@ -199,11 +205,10 @@ func TestReceiversThatMisbehave(t *testing.T) {
 		"has a mail port": {"http://8.8.8.8:25/", "port_not_allowed", 0},
 		"has no name":     {"http://no-such-host.invalid/", "host_not_found", 0},
 	} {
-		args, d := l.notify(c.url+"/?k=canary-in-url", map[string]string{"p": "canary-in-payload"})
 		begun := time.Now()
-		out, d, a := l.deliver(args, d.ID)
-		if out.Done || out.Again != 5*time.Second || d.Status != latchkey.DeliveryPending {
-			t.Errorf("%s: %+v %s, want it tried again", name, out, d.Status)
+		d, a := l.deliver(l.notify(c.url+"/?k=canary-in-url", map[string]string{"p": "canary-in-payload"}).ID)
+		if l.again(d) != 5*time.Second || d.Status != latchkey.DeliveryPending {
+			t.Errorf("%s: %s %s, want it tried again", name, l.again(d), d.Status)
 		}
 		if !strings.HasPrefix(a.Error, c.errHas+": ") || a.HTTPStatus != c.status || strings.Contains(a.Error, "canary") {
 			t.Errorf("%s: attempt %d %q, want %s", name, a.HTTPStatus, a.Error, c.errHas)
@@ -229,9 +234,8 @@ func TestAnswersAreCut(t *testing.T) {
 			}
 		}
 	})
-	args, d := l.notify(r.URL, 1)
 	begun := time.Now()
-	_, d, a := l.deliver(args, d.ID)
+	d, a := l.deliver(l.notify(r.URL, 1).ID)
 	if d.Status != latchkey.DeliveryDelivered || len(a.Response) != 64<<10 {
 		t.Errorf("%s with %d bytes kept, want 64 KiB", d.Status, len(a.Response))
 	}
@@ -242,8 +246,7 @@ func TestAnswersAreCut(t *testing.T) {
 	half := raw(t, func(c net.Conn) {
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 	})
-	args, d = l.notify(half, 1)
-	if _, d, a = l.deliver(args, d.ID); d.Status != latchkey.DeliveryDelivered || string(a.Response) != "half" {
+	if d, a = l.deliver(l.notify(half, 1).ID); d.Status != latchkey.DeliveryDelivered || string(a.Response) != "half" {
 		t.Errorf("half an answer: %s %q", d.Status, a.Response)
 	}
 }
@@ -259,13 +262,11 @@ func TestCertificatesAreChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := newLab(t, safehttp.ClientOptions{}, safehttp.Config{CAFile: path})
-	args, d := l.notify(s.URL, 1)
-	if _, d, a := l.deliver(args, d.ID); d.Status != latchkey.DeliveryDelivered {
+	if d, a := l.deliver(l.notify(s.URL, 1).ID); d.Status != latchkey.DeliveryDelivered {
 		t.Errorf("a certificate that is right: %s %s", d.Status, a.Error)
 	}
 	l = newLab(t, safehttp.ClientOptions{}, safehttp.Config{})
-	args, d = l.notify(s.URL, 1)
-	if _, d, a := l.deliver(args, d.ID); d.Status != latchkey.DeliveryPending || !strings.HasPrefix(a.Error, "certificate_invalid: ") {
+	if d, a := l.deliver(l.notify(s.URL, 1).ID); d.Status != latchkey.DeliveryPending || !strings.HasPrefix(a.Error, "certificate_invalid: ") {
 		t.Errorf("a certificate of nobody's: %s %s", d.Status, a.Error)
 	}
 }
@@ -274,23 +275,22 @@ func TestDeliveryIsGivenUpAfterThreeDays(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, safehttp.ClientOptions{}, safehttp.Config{})
 	r := newReceiver(t, status(500))
-	args, d := l.notify(r.URL, 1)
+	d := l.notify(r.URL, 1)
 	begun := l.clock.Now()
-	var last hooks.Outcome
 	for range 50 {
 		var a latchkey.Attempt
-		last, d, a = l.deliver(args, d.ID)
+		d, a = l.deliver(d.ID)
 		if a.At.IsZero() || a.Error == "" {
 			t.Fatalf("attempt %+v", a)
 		}
-		if last.Done {
+		if d.DueAt.IsZero() {
 			break
 		}
-		l.clock.Advance(last.Again)
+		l.clock.Advance(l.again(d))
 	}
 	took := l.clock.Now().Sub(begun)
-	if !last.Done || d.Status != latchkey.DeliveryFailed || took < 71*time.Hour || took > 72*time.Hour {
-		t.Errorf("given up after %s: %+v %s", took, last, d.Status)
+	if d.Status != latchkey.DeliveryFailed || took < 71*time.Hour || took > 72*time.Hour {
+		t.Errorf("given up after %s: %s", took, d.Status)
 	}
 	if d.Attempts < 10 || d.Attempts > 20 {
 		t.Errorf("%d tries in three days", d.Attempts)
@@ -303,8 +303,8 @@ func TestShutdownInTheMiddleCountsNoTry(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	url := raw(t, func(c net.Conn) { cancel(); _, _ = c.Read(make([]byte, 1)) })
-	args, d := l.notify(url, 1)
-	if _, err := l.hooks.Deliver(ctx, args); !errors.Is(err, context.Canceled) {
+	d := l.notify(url, 1)
+	if _, err := l.hooks.Deliver(ctx, d.ID); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want context.Canceled", err)
 	}
 	d, err := l.store.Deliveries().Get(t.Context(), d.ID)
@@ -322,8 +322,8 @@ func TestNothingIsSentUnsigned(t *testing.T) {
 		if err := l.store.Applications().Update(t.Context(), l.app); err != nil {
 			t.Fatal(err)
 		}
-		args, _ := l.notify(r.URL, 1)
-		_, err := l.hooks.Deliver(t.Context(), args)
+		l.clock.Advance(2 * time.Second) // who listens is remembered for a moment
+		_, err := l.hooks.Deliver(t.Context(), l.notify(r.URL, 1).ID)
 		if !errors.Is(err, hooks.ErrSecret) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("secret %q: %v, want ErrSecret", bad, err)
 		}
@@ -336,77 +336,10 @@ func TestNothingIsSentUnsigned(t *testing.T) {
 func TestDeliverOfWhatIsGone(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, safehttp.ClientOptions{}, safehttp.Config{})
-	if out, err := l.hooks.Deliver(t.Context(), json.RawMessage(`{"delivery_id":"dlv_none"}`)); err != nil || !out.Done {
-		t.Errorf("unknown delivery: %+v %v", out, err)
+	if _, err := l.hooks.Deliver(t.Context(), "dlv_none"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("unknown delivery: %v", err)
 	}
-	if _, err := l.hooks.Deliver(t.Context(), json.RawMessage(`not json`)); err == nil {
-		t.Error("garbage for arguments is taken")
-	}
-	args, d := l.notify("http://[::1", 1)
-	if out, d, a := l.deliver(args, d.ID); !out.Done || d.Status != latchkey.DeliveryFailed || !strings.HasPrefix(a.Error, "invalid_url: ") {
-		t.Errorf("a URL that is none: %+v %s %s", out, d.Status, a.Error)
-	}
-}
-
-// The whole way: written in a transaction, found by the worker, failed, tried again, delivered.
-func TestWorkerDelivers(t *testing.T) {
-	t.Parallel()
-	l := newLab(t, safehttp.ClientOptions{}, safehttp.Config{})
-	arrived := make(chan struct{}, 10)
-	r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusNoContent)
-		arrived <- struct{}{}
-	})
-	done := make(chan error, 10)
-	w, err := l.store.Work(t.Context(), sqlstore.WorkConfig{Unstaggered: true, Handlers: map[string]store.Handler{
-		hooks.JobKind: func(ctx context.Context, j store.RunningJob) error {
-			err := l.hooks.Run(ctx, j)
-			done <- err
-			return err
-		},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := w.Stop(t.Context()); err != nil {
-			t.Errorf("Stop: %v", err)
-		}
-	}()
-	failed := errors.New("rolled back")
-	err = l.store.InTx(t.Context(), func(ctx context.Context, tx store.Tx) error {
-		if err := l.hooks.Notify(ctx, tx, hooks.Notification{ApplicationID: l.app.ID, URL: r.URL, Payload: "never"}); err != nil {
-			return err
-		}
-		return failed
-	})
-	if !errors.Is(err, failed) {
-		t.Fatal(err)
-	}
-	_, d := l.notify(r.URL, "sent")
-	select {
-	case <-arrived:
-	case <-time.After(20 * time.Second):
-		t.Fatal("nothing arrived")
-	}
-	if err := <-done; err != nil {
-		t.Errorf("job: %v", err)
-	}
-	d, err = l.store.Deliveries().Get(t.Context(), d.ID)
-	if err != nil || d.Status != latchkey.DeliveryDelivered {
-		t.Errorf("%+v %v", d, err)
-	}
-	if got := r.all(); len(got) != 1 || string(got[0].body) != `"sent"` {
-		t.Errorf("received %d, want the committed one alone", len(got))
-	}
-	// A try that failed asks the runner for its time.
-	bad := newReceiver(t, status(500))
-	args, _ := l.notify(bad.URL, 1)
-	if err := <-done; err == nil {
-		t.Error("a failed try ends the job")
-	}
-	var again *store.JobRetryError
-	if err := l.hooks.Run(t.Context(), store.RunningJob{Kind: hooks.JobKind, Args: args}); !errors.As(err, &again) || again.After != 20*time.Second {
-		t.Errorf("second try: %v, want again after 20 s", fmt.Sprint(err))
+	if d, a := l.deliver(l.notify("http://[::1", 1).ID); d.Status != latchkey.DeliveryFailed || !strings.HasPrefix(a.Error, "invalid_url: ") {
+		t.Errorf("a URL that is none: %s %s", d.Status, a.Error)
 	}
 }

@@ -42,7 +42,7 @@ func TestEmitNumbersAnAccountsEvents(t *testing.T) {
 	}
 	emit(latchkey.Event{ApplicationID: l.app.ID, Type: latchkey.EventAccountConnected, AccountID: acc.ID, Data: json.RawMessage(`{"a":1}`)})
 	emit(latchkey.Event{ApplicationID: l.app.ID, Type: latchkey.EventAccountStatusChanged, AccountID: acc.ID})
-	emit(latchkey.Event{ApplicationID: l.app.ID, Type: latchkey.EventLinkCreated, LinkID: "lnk_1"})
+	emit(latchkey.Event{ApplicationID: l.app.ID, Type: latchkey.EventLinkStarted, LinkID: "lnk_1"})
 	if err := l.store.Accounts().Delete(t.Context(), l.app.ID, acc.ID); err != nil {
 		t.Fatal(err)
 	}

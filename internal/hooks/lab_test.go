@@ -3,7 +3,6 @@ package hooks_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -88,7 +87,8 @@ func newLab(t *testing.T, o safehttp.ClientOptions, cfg safehttp.Config) *lab {
 		t.Fatal(err)
 	}
 	l.hooks = hooks.New(hooks.Config{
-		Store: l.store, Client: out.Client(safehttp.Webhook, o), Now: l.clock.Now, Log: log, Jitter: func() float64 { return 0.5 },
+		Store: l.store, Watch: l.store, Client: out.Client(safehttp.Webhook, o), Now: l.clock.Now, Log: log,
+		Jitter: func() float64 { return 0.5 }, Owner: "lab", Sole: true,
 	})
 	l.app = latchkey.Application{
 		ID: latchkey.NewApplicationID(l.clock.Now()), Name: "shop", WebhookSecret: hooks.NewSecret(), CreatedAt: l.clock.Now().UTC().Truncate(time.Millisecond),
@@ -99,8 +99,8 @@ func newLab(t *testing.T, o safehttp.ClientOptions, cfg safehttp.Config) *lab {
 	return l
 }
 
-// notify enqueues, and returns the job's arguments and the delivery as it lies in the store.
-func (l *lab) notify(url string, payload any) (json.RawMessage, latchkey.Delivery) {
+// notify writes a delivery, and returns it as it lies in the store.
+func (l *lab) notify(url string, payload any) latchkey.Delivery {
 	l.t.Helper()
 	link := latchkey.NewLinkID(l.clock.Now())
 	err := l.store.InTx(l.t.Context(), func(ctx context.Context, tx store.Tx) error {
@@ -113,18 +113,21 @@ func (l *lab) notify(url string, payload any) (json.RawMessage, latchkey.Deliver
 	if err != nil || len(ds) != 1 {
 		l.t.Fatalf("deliveries: %v %v", ds, err)
 	}
-	args, err := json.Marshal(map[string]any{"delivery_id": ds[0].ID})
-	if err != nil {
-		l.t.Fatal(err)
+	return ds[0]
+}
+
+// again is how long after now the next try is due; zero where there is none.
+func (l *lab) again(d latchkey.Delivery) time.Duration {
+	if d.DueAt.IsZero() {
+		return 0
 	}
-	return args, ds[0]
+	return d.DueAt.Sub(l.clock.Now())
 }
 
 // deliver does one try and returns what is known afterwards.
-func (l *lab) deliver(args json.RawMessage, id latchkey.DeliveryID) (hooks.Outcome, latchkey.Delivery, latchkey.Attempt) {
+func (l *lab) deliver(id latchkey.DeliveryID) (latchkey.Delivery, latchkey.Attempt) {
 	l.t.Helper()
-	out, err := l.hooks.Deliver(l.t.Context(), args)
-	if err != nil {
+	if _, err := l.hooks.Deliver(l.t.Context(), id); err != nil {
 		l.t.Fatalf("Deliver: %v", err)
 	}
 	d, err := l.store.Deliveries().Get(l.t.Context(), id)
@@ -135,7 +138,7 @@ func (l *lab) deliver(args json.RawMessage, id latchkey.DeliveryID) (hooks.Outco
 	if err != nil || len(as) == 0 || len(as) != d.Attempts {
 		l.t.Fatalf("attempts: %v %v, delivery says %d", as, err, d.Attempts)
 	}
-	return out, d, as[len(as)-1]
+	return d, as[len(as)-1]
 }
 
 // receiver is an application's backend: it keeps what it was sent, and answers as told.

@@ -45,21 +45,23 @@ func CheckSecret(s string) error {
 	return nil
 }
 
-// sign sets the Standard Webhooks headers.
-func sign(h http.Header, secret, id string, at time.Time, payload []byte) error {
-	if err := CheckSecret(secret); err != nil {
-		return fmt.Errorf("hooks: the application cannot sign: %w", err)
-	}
-	wh, err := standardwebhooks.NewWebhook(secret)
-	if err != nil {
-		return errors.New("hooks: the application cannot sign: " + ErrSecret.Error())
-	}
-	sig, err := wh.Sign(id, at, payload)
-	if err != nil {
-		return fmt.Errorf("hooks: signing: %w", err)
+// sign sets the Standard Webhooks headers, with a signature for each secret.
+func sign(h http.Header, secrets []string, id string, at time.Time, payload []byte) error {
+	signatures := make([]string, len(secrets))
+	for i, secret := range secrets {
+		if err := CheckSecret(secret); err != nil {
+			return fmt.Errorf("hooks: this cannot be signed: %w", err)
+		}
+		wh, err := standardwebhooks.NewWebhook(secret)
+		if err != nil {
+			return errors.New("hooks: this cannot be signed: " + ErrSecret.Error())
+		}
+		if signatures[i], err = wh.Sign(id, at, payload); err != nil {
+			return fmt.Errorf("hooks: signing: %w", err)
+		}
 	}
 	h.Set(standardwebhooks.HeaderWebhookID, id)
 	h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
-	h.Set(standardwebhooks.HeaderWebhookSignature, sig)
+	h.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
 	return nil
 }

@@ -69,12 +69,20 @@ type Observer interface {
 	Work(provider, outcome string, took time.Duration)
 }
 
+// Listeners tells whether somebody listens for events that are only written then. It is asked for
+// every link, so it remembers for a moment.
+type Listeners interface {
+	Listened(ctx context.Context, app latchkey.ApplicationID, t latchkey.EventType) (bool, error)
+}
+
 // Config is what an Engine needs. Store, Connectors, Herald, Revocations, Now and Log are required.
 type Config struct {
 	Store       store.Store
 	Connectors  map[latchkey.Provider]connector.Connector
 	Herald      Herald
 	Revocations Revocations
+	// Listeners may be nil: nobody listens then.
+	Listeners Listeners
 	// Apps may be nil where no connector needs one.
 	Apps Apps
 	// FirstCheck says when an account that was just connected is checked first; zero for never. It may

@@ -3,6 +3,8 @@ package hosted
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"time"
 
 	"latchkey"
 	"latchkey/internal/connector"
@@ -66,8 +68,8 @@ func (e *Engine) ExpireLink(ctx context.Context, app latchkey.ApplicationID, id 
 	return out, err
 }
 
-// ExpireDue is the handler of JobExpireLink: it writes the expiry down and tells the application,
-// once. A flow that was bound in time has its grace; the job then comes again.
+// ExpireDue writes the expiry of a link down and tells the application, once. A flow that was bound
+// in time has its grace; the link is due again then.
 func (e *Engine) ExpireDue(ctx context.Context, a ExpireLinkArgs) error {
 	now := e.cfg.Now()
 	return e.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
@@ -80,17 +82,39 @@ func (e *Engine) ExpireDue(ctx context.Context, a ExpireLinkArgs) error {
 		}
 		switch {
 		case link.Status == latchkey.LinkCompleted || link.Status == latchkey.LinkExpired:
-			return nil
+			return tx.Links().TellExpiry(ctx, link.ID, time.Time{})
 		case link.StatusAt(now) != latchkey.LinkExpired:
 			at := link.ExpiresAt
 			if link.Status == latchkey.LinkInProgress {
 				at = at.Add(latchkey.FlowGrace)
 			}
-			return enqueueExpiry(ctx, tx, link, at)
+			return tx.Links().TellExpiry(ctx, link.ID, at)
 		}
 		_, err = e.expire(ctx, tx, link)
 		return err
 	})
+}
+
+// expireBatch is how many links that are due are read at once.
+const expireBatch = 100
+
+// expireLinks tells of the links whose time has come.
+func (e *Engine) expireLinks(ctx context.Context) {
+	for ctx.Err() == nil {
+		links, err := e.cfg.Store.Links().DueToExpire(ctx, e.cfg.Now(), expireBatch)
+		for _, l := range links {
+			if err != nil {
+				break
+			}
+			err = e.ExpireDue(ctx, ExpireLinkArgs{ApplicationID: l.ApplicationID, LinkID: l.ID})
+		}
+		if err != nil && ctx.Err() == nil {
+			e.cfg.Log.ErrorContext(ctx, "expired links not told of", slog.String("cause", err.Error()))
+		}
+		if err != nil || len(links) < expireBatch {
+			return
+		}
+	}
 }
 
 // expire ends a locked link and its flow, and tells of it.
@@ -105,7 +129,16 @@ func (e *Engine) expire(ctx context.Context, tx store.Tx, link latchkey.Link) (l
 	if err := tx.Links().Update(ctx, link); err != nil {
 		return link, err
 	}
-	ev, err := e.cfg.Herald.Emit(ctx, tx, latchkey.Event{ApplicationID: link.ApplicationID, Type: latchkey.EventLinkExpired, LinkID: link.ID})
+	if err := tx.Links().TellExpiry(ctx, link.ID, time.Time{}); err != nil {
+		return link, err
+	}
+	data, err := eventData(linkData(link, nil))
+	if err != nil {
+		return link, err
+	}
+	ev, err := e.cfg.Herald.Emit(ctx, tx, latchkey.Event{
+		ApplicationID: link.ApplicationID, Type: latchkey.EventLinkExpired, LinkID: link.ID, Data: data,
+	})
 	if err != nil {
 		return link, err
 	}

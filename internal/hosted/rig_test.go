@@ -180,7 +180,7 @@ func newRig(t *testing.T, o options) *rig {
 	maps.Copy(connectors, o.with)
 	r.engine = hosted.New(hosted.Config{
 		Store: between, Connectors: connectors,
-		Herald: r.heard, Revocations: r, Apps: o.apps, Owner: o.owner, CallbackURL: "http://127.0.0.1/oauth/callback",
+		Herald: r.heard, Listeners: r.heard.hooks, Revocations: r, Apps: o.apps, Owner: o.owner, CallbackURL: "http://127.0.0.1/oauth/callback",
 		Now: r.clock.now, Log: log, Lease: o.lease, Wait: o.wait, Edge: o.edge,
 	})
 	r.app = ensureApp(t, r.store, !o.live)

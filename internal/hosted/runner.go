@@ -16,10 +16,11 @@ import (
 
 // The runner's rhythm.
 const (
-	idleLook   = 500 * time.Millisecond // how often due Works are looked for
-	flushEvery = 2 * time.Second        // how often views of links are added up
-	sweepEvery = time.Minute            // how often dead flows are ended and old ones removed
-	sweepBatch = 500
+	idleLook    = 500 * time.Millisecond // how often due Works are looked for
+	flushEvery  = 2 * time.Second        // how often views of links are added up
+	expireEvery = time.Second            // how often links that have expired are told of
+	sweepEvery  = time.Minute            // how often dead flows are ended and old ones removed
+	sweepBatch  = 500
 	// sweepRounds bounds one sweep; what is left waits for the next.
 	sweepRounds = 200
 	// flushBatch is how many links' views are written at once: others wait that long for one of them.
@@ -54,7 +55,8 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 func (e *Engine) upkeep(ctx context.Context) {
-	flush, sweep := time.NewTicker(flushEvery), time.NewTicker(sweepEvery)
+	flush, sweep, expire := time.NewTicker(flushEvery), time.NewTicker(sweepEvery), time.NewTicker(expireEvery)
+	defer expire.Stop()
 	defer flush.Stop()
 	defer sweep.Stop()
 	for {
@@ -63,6 +65,8 @@ func (e *Engine) upkeep(ctx context.Context) {
 			return
 		case <-flush.C:
 			e.flushOpened(ctx)
+		case <-expire.C:
+			e.expireLinks(ctx)
 		case <-sweep.C:
 			e.sweep(ctx)
 		}
@@ -184,7 +188,7 @@ func (e *Engine) flushOpened(ctx context.Context) {
 	for ids := range slices.Chunk(slices.Sorted(maps.Keys(counts)), flushBatch) {
 		err := e.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
 			for _, id := range ids {
-				if err := tx.Links().AddOpened(ctx, id, counts[id]); err != nil && !errors.Is(err, store.ErrNotFound) {
+				if err := e.countOpened(ctx, tx, id, counts[id]); err != nil && !errors.Is(err, store.ErrNotFound) {
 					return err
 				}
 			}
@@ -197,6 +201,19 @@ func (e *Engine) flushOpened(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// countOpened adds views of a link, and tells of the first.
+func (e *Engine) countOpened(ctx context.Context, tx store.Tx, id latchkey.LinkID, n int64) error {
+	total, err := tx.Links().AddOpened(ctx, id, n)
+	if err != nil || total > n || e.cfg.Listeners == nil {
+		return err
+	}
+	link, err := tx.Links().ForUpdate(ctx, id)
+	if err != nil {
+		return err
+	}
+	return e.emitLink(ctx, tx, link, latchkey.EventLinkOpened, linkData(link, map[string]any{"opened_count": total}))
 }
 
 // sweep ends flows whose time is over, and forgets what is no longer shown to anybody.

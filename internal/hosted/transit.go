@@ -72,6 +72,9 @@ func (t *transit) lockLink(ctx context.Context, tx store.Tx) error {
 }
 
 func (e *Engine) emit(ctx context.Context, tx store.Tx, t *transit, typ latchkey.EventType, data map[string]any) (latchkey.Event, error) {
+	if latchkey.MatchEvent("link.*", typ) {
+		data = linkData(t.link, data)
+	}
 	enc, err := eventData(data)
 	if err != nil {
 		return latchkey.Event{}, err

@@ -16,8 +16,8 @@ import (
 
 // Events of a provider app. They carry no account: nobody's account is to blame.
 const (
-	EventBroken latchkey.EventType = "provider_app.broken"
-	EventMended latchkey.EventType = "provider_app.mended"
+	EventBroken = latchkey.EventProviderAppBroken
+	EventMended = latchkey.EventProviderAppMended
 )
 
 // Emitter writes an event in the transaction of what it reports.

@@ -16,6 +16,7 @@ const userAgent = "Latchkey"
 const (
 	defaultTimeout = 10 * time.Second
 	defaultMaxBody = 1 << 20
+	defaultIdle    = 4
 	maxHeaderBytes = 64 << 10
 	idleTimeout    = 30 * time.Second
 )
@@ -28,6 +29,8 @@ type ClientOptions struct {
 	// MaxRedirects is how many redirects are followed; 0 means none: a redirect is then an answer
 	// like any other. Never from https to http.
 	MaxRedirects int
+	// IdlePerHost is how many connections to one host are kept for later requests; 0 means 4.
+	IdlePerHost int
 	// MaxBody is how much of an answer may be read; 0 means 1 MiB. Reading on is ErrBodyTooLarge.
 	MaxBody int64
 }
@@ -42,6 +45,9 @@ func (e *Egress) Client(p Purpose, o ClientOptions) *http.Client {
 	if o.MaxBody <= 0 {
 		o.MaxBody = defaultMaxBody
 	}
+	if o.IdlePerHost <= 0 {
+		o.IdlePerHost = defaultIdle
+	}
 	t := &http.Transport{
 		Proxy: nil,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -52,8 +58,8 @@ func (e *Egress) Client(p Purpose, o ClientOptions) *http.Client {
 		ResponseHeaderTimeout:  o.Timeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		IdleConnTimeout:        idleTimeout,
-		MaxIdleConns:           100,
-		MaxIdleConnsPerHost:    4,
+		MaxIdleConns:           max(100, 4*o.IdlePerHost),
+		MaxIdleConnsPerHost:    o.IdlePerHost,
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
 	}

@@ -9,7 +9,7 @@
 //   - A row that does not exist, or belongs to another application, is ErrNotFound.
 //   - Secrets (a flow's Body, an account's Secret, an application's WebhookSecret, a provider app's
 //     ClientSecret and ServiceAccount, a sender's Password, ClientSecret and ServiceAccount, a mail's Body,
-//     an idempotent answer) are sealed by the implementation and bound to application, table, row and column: the
+//     an endpoint's secrets and Headers, an idempotent answer) are sealed by the implementation and bound to application, table, row and column: the
 //     file or dump never holds them in clear.
 //   - Times are kept to the millisecond, in UTC; the zero time stays zero.
 package store
@@ -50,6 +50,8 @@ type Tx interface {
 	Accounts() Accounts
 	Events() Events
 	Deliveries() Deliveries
+	Endpoints() Endpoints
+	Shares() Shares
 	Idempotency() Idempotency
 	Tries() Tries
 	ProviderApps() ProviderApps
@@ -92,6 +94,10 @@ type Applications interface {
 	ByName(ctx context.Context, name string) (latchkey.Application, error)
 	List(ctx context.Context) ([]latchkey.Application, error)
 	Update(ctx context.Context, a latchkey.Application) error
+	// Follow notes that somebody follows the application's events until a time; it never shortens it.
+	// FollowedUntil is that time; zero where nobody did.
+	Follow(ctx context.Context, id latchkey.ApplicationID, until time.Time) error
+	FollowedUntil(ctx context.Context, id latchkey.ApplicationID) (time.Time, error)
 }
 
 // Keys are looked up by hash.
@@ -124,8 +130,15 @@ type Links interface {
 	// Update writes everything but the identity of the link, its token, terms, CreatedAt and OpenedCount.
 	Update(ctx context.Context, l latchkey.Link) error
 	List(ctx context.Context, app latchkey.ApplicationID, f LinkFilter, p Page) ([]latchkey.Link, error)
-	// AddOpened adds to OpenedCount.
-	AddOpened(ctx context.Context, id latchkey.LinkID, n int64) error
+	// AddOpened adds to OpenedCount, and returns how many there are now.
+	AddOpened(ctx context.Context, id latchkey.LinkID, n int64) (int64, error)
+	// DueToExpire lists links whose TellExpiry has come, the oldest first.
+	DueToExpire(ctx context.Context, now time.Time, limit int) ([]latchkey.Link, error)
+	// TellExpiry sets when to tell that the link has expired; zero means never.
+	TellExpiry(ctx context.Context, id latchkey.LinkID, at time.Time) error
+	// WatchExpiry sets TellExpiry on up to limit of the application's links that may yet expire after
+	// the time and have none, and returns how many.
+	WatchExpiry(ctx context.Context, app latchkey.ApplicationID, after time.Time, limit int) (int, error)
 }
 
 // Flows are changed by compare-and-set.
@@ -162,8 +175,10 @@ type Accounts interface {
 	ForUpdate(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
 	// Update writes everything but ids, Sequence, RefreshClaim and CreatedAt.
 	Update(ctx context.Context, a latchkey.Account) error
-	// NextSequence counts the account's events. Only inside InTx.
-	NextSequence(ctx context.Context, id latchkey.AccountID) (int64, error)
+	// NextSequence counts the account's events. The time it returns is now, or that of the event before
+	// where the clock has been put back since: an account's events never seem to go back in time. Only
+	// inside InTx.
+	NextSequence(ctx context.Context, id latchkey.AccountID, now time.Time) (int64, time.Time, error)
 	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.AccountID) error
 	List(ctx context.Context, app latchkey.ApplicationID, p Page) ([]latchkey.Account, error)
 	// SameGrant counts the accounts of one identity at a provider that were connected through one OAuth
@@ -205,19 +220,6 @@ type Events interface {
 	// List returns events oldest first, after the id given (empty for the beginning).
 	List(ctx context.Context, app latchkey.ApplicationID, f EventFilter, after latchkey.EventID, limit int) ([]latchkey.Event, error)
 	DeleteBefore(ctx context.Context, before time.Time, limit int) (int, error)
-}
-
-// Deliveries are messages on their way out, and the log of every try.
-type Deliveries interface {
-	Create(ctx context.Context, d latchkey.Delivery) error
-	Get(ctx context.Context, id latchkey.DeliveryID) (latchkey.Delivery, error)
-	// Record adds a try and writes the delivery's status and count of attempts.
-	Record(ctx context.Context, d latchkey.Delivery, a latchkey.Attempt) error
-	// ByLink lists the deliveries of a link, oldest first.
-	ByLink(ctx context.Context, app latchkey.ApplicationID, id latchkey.LinkID) ([]latchkey.Delivery, error)
-	Attempts(ctx context.Context, id latchkey.DeliveryID) ([]latchkey.Attempt, error)
-	// DeleteFinished removes deliveries that ended before the time, with their tries.
-	DeleteFinished(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // IdempotentAnswer is what was answered to a creating request.

@@ -115,13 +115,14 @@ func (a accounts) Update(ctx context.Context, v latchkey.Account) error {
 	return a.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.UpdateAccount(ctx, p) })
 }
 
-func (a accounts) NextSequence(ctx context.Context, id latchkey.AccountID) (n int64, err error) {
+func (a accounts) NextSequence(ctx context.Context, id latchkey.AccountID, now time.Time) (int64, time.Time, error) {
+	var row sqlgen.NextAccountSequenceRow
 	next := func(ctx context.Context, q *sqlgen.Queries) (err error) {
-		n, err = q.NextAccountSequence(ctx, string(id))
+		row, err = q.NextAccountSequence(ctx, sqlgen.NextAccountSequenceParams{ID: string(id), Now: ms(now)})
 		return err
 	}
-	err = a.locked(ctx, next, next)
-	return n, err
+	err := a.locked(ctx, next, next)
+	return row.Sequence, at(row.EventAt), err
 }
 
 func (a accounts) Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.AccountID) error {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"time"
 
 	"latchkey"
 	"latchkey/internal/store/sqlstore/sqlgen"
@@ -85,4 +86,18 @@ func (a applications) fromRow(r sqlgen.Application) (latchkey.Application, error
 	secret, err := a.s.unseal(webhookSecretPlace(r.ID), r.WebhookSecret)
 	v.WebhookSecret = string(secret)
 	return v, err
+}
+
+func (a applications) Follow(ctx context.Context, id latchkey.ApplicationID, until time.Time) error {
+	p := sqlgen.FollowApplicationParams{ID: string(id), Until: ms(until)}
+	return a.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.FollowApplication(ctx, p) })
+}
+
+func (a applications) FollowedUntil(ctx context.Context, id latchkey.ApplicationID) (t time.Time, err error) {
+	err = a.read(ctx, func(ctx context.Context, q *sqlgen.Queries) error {
+		n, err := q.FollowedUntil(ctx, string(id))
+		t = at(n)
+		return err
+	})
+	return t, err
 }

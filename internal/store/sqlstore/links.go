@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"latchkey"
 	"latchkey/internal/store"
@@ -21,7 +22,7 @@ func (l links) Create(ctx context.Context, v latchkey.Link) error {
 		Type: string(v.Type), Dialect: string(v.Dialect), Status: string(v.Status), Name: v.Name,
 		CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt), ExpiresAt: ms(v.ExpiresAt),
 		FlowID: string(v.FlowID), AccountID: string(v.AccountID), LastFailure: v.LastFailure,
-		OpenedCount: v.OpenedCount, Test: v.Test, Terms: string(terms),
+		OpenedCount: v.OpenedCount, Test: v.Test, Terms: string(terms), TellExpiry: ms(v.TellExpiry),
 	}
 	return l.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateLink(ctx, p) })
 }
@@ -77,9 +78,46 @@ func (l links) Update(ctx context.Context, v latchkey.Link) error {
 	return l.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.UpdateLink(ctx, p) })
 }
 
-func (l links) AddOpened(ctx context.Context, id latchkey.LinkID, n int64) error {
-	p := sqlgen.AddOpenedParams{ID: string(id), N: n}
-	return l.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.AddOpened(ctx, p) })
+func (l links) AddOpened(ctx context.Context, id latchkey.LinkID, n int64) (now int64, err error) {
+	err = l.write(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		now, err = q.AddOpened(ctx, sqlgen.AddOpenedParams{ID: string(id), N: n})
+		return err
+	})
+	return now, err
+}
+
+func (l links) DueToExpire(ctx context.Context, now time.Time, n int) ([]latchkey.Link, error) {
+	var rows []sqlgen.Link
+	err := l.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		rows, err = q.LinksDueToExpire(ctx, sqlgen.LinksDueToExpireParams{Now: ms(now), Page: limit(n)})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, linkFromRow)
+}
+
+func (l links) TellExpiry(ctx context.Context, id latchkey.LinkID, t time.Time) error {
+	p := sqlgen.TellLinkExpiryParams{ID: string(id), TellExpiry: ms(t)}
+	return l.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.TellLinkExpiry(ctx, p) })
+}
+
+func (l links) WatchExpiry(ctx context.Context, app latchkey.ApplicationID, after time.Time, n int) (int, error) {
+	total := 0
+	err := l.writeAll(ctx, func(ctx context.Context, q *sqlgen.Queries) error {
+		total = 0
+		for _, st := range []latchkey.LinkStatus{latchkey.LinkCreated, latchkey.LinkInProgress, latchkey.LinkFailed, latchkey.LinkCanceled} {
+			p := sqlgen.WatchLinkExpiryParams{ApplicationID: string(app), Status: string(st), After: ms(after), Page: limit(n - total)}
+			done, err := q.WatchLinkExpiry(ctx, p)
+			total += int(done)
+			if err != nil || total >= n {
+				return err
+			}
+		}
+		return nil
+	})
+	return total, err
 }
 
 func (l links) List(ctx context.Context, app latchkey.ApplicationID, f store.LinkFilter, p store.Page) ([]latchkey.Link, error) {
@@ -157,6 +195,6 @@ func linkFromRow(r sqlgen.Link) (latchkey.Link, error) {
 		Type: latchkey.LinkType(r.Type), Dialect: latchkey.Dialect(r.Dialect), Status: latchkey.LinkStatus(r.Status),
 		Name: r.Name, CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt), ExpiresAt: at(r.ExpiresAt),
 		FlowID: latchkey.FlowID(r.FlowID), AccountID: latchkey.AccountID(r.AccountID), LastFailure: r.LastFailure,
-		OpenedCount: r.OpenedCount, Test: r.Test, Terms: terms,
+		OpenedCount: r.OpenedCount, Test: r.Test, Terms: terms, TellExpiry: at(r.TellExpiry),
 	}, err
 }

@@ -39,6 +39,15 @@ func sealedColumns() []sealedColumn {
 		{otherwise: mailsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
 			return q.CountMailsSealedWith(ctx, prefix)
 		}},
+		{otherwise: endpointSecretsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountEndpointSecretsSealedWith(ctx, prefix)
+		}},
+		{otherwise: endpointOldSecretsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountEndpointOldSecretsSealedWith(ctx, prefix)
+		}},
+		{otherwise: endpointHeadersSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountEndpointHeadersSealedWith(ctx, prefix)
+		}},
 	}
 }
 
@@ -131,6 +140,51 @@ func serviceAccountsSealed(ctx context.Context, q *sqlgen.Queries, prefix []byte
 			id: r.ID, place: providerAppPlace(r.ApplicationID, r.ID, "service_account"), sealed: r.Sealed,
 			swap: func(ctx context.Context, q *sqlgen.Queries, sealed []byte) (int64, error) {
 				return q.SwapProviderAppServiceAccount(ctx, sqlgen.SwapProviderAppServiceAccountParams{ID: r.ID, Was: r.Sealed, Sealed: sealed})
+			},
+		}, nil
+	})
+}
+
+func endpointSecretsSealed(ctx context.Context, q *sqlgen.Queries, prefix []byte, after string, _, page int32) ([]sealedRow, error) {
+	rows, err := q.EndpointSecretsSealedOtherwise(ctx, sqlgen.EndpointSecretsSealedOtherwiseParams{After: after, Prefix: prefix, Page: page})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, func(r sqlgen.EndpointSecretsSealedOtherwiseRow) (sealedRow, error) {
+		return sealedRow{
+			id: r.ID, place: endpointPlace(r.ApplicationID, r.ID, "secret"), sealed: r.Sealed,
+			swap: func(ctx context.Context, q *sqlgen.Queries, sealed []byte) (int64, error) {
+				return q.SwapEndpointSecret(ctx, sqlgen.SwapEndpointSecretParams{ID: r.ID, Was: r.Sealed, Sealed: sealed})
+			},
+		}, nil
+	})
+}
+
+func endpointOldSecretsSealed(ctx context.Context, q *sqlgen.Queries, prefix []byte, after string, _, page int32) ([]sealedRow, error) {
+	rows, err := q.EndpointOldSecretsSealedOtherwise(ctx, sqlgen.EndpointOldSecretsSealedOtherwiseParams{After: after, Prefix: prefix, Page: page})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, func(r sqlgen.EndpointOldSecretsSealedOtherwiseRow) (sealedRow, error) {
+		return sealedRow{
+			id: r.ID, place: endpointPlace(r.ApplicationID, r.ID, "old_secret"), sealed: r.Sealed,
+			swap: func(ctx context.Context, q *sqlgen.Queries, sealed []byte) (int64, error) {
+				return q.SwapEndpointOldSecret(ctx, sqlgen.SwapEndpointOldSecretParams{ID: r.ID, Was: r.Sealed, Sealed: sealed})
+			},
+		}, nil
+	})
+}
+
+func endpointHeadersSealed(ctx context.Context, q *sqlgen.Queries, prefix []byte, after string, _, page int32) ([]sealedRow, error) {
+	rows, err := q.EndpointHeadersSealedOtherwise(ctx, sqlgen.EndpointHeadersSealedOtherwiseParams{After: after, Prefix: prefix, Page: page})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, func(r sqlgen.EndpointHeadersSealedOtherwiseRow) (sealedRow, error) {
+		return sealedRow{
+			id: r.ID, place: endpointPlace(r.ApplicationID, r.ID, "headers"), sealed: r.Sealed,
+			swap: func(ctx context.Context, q *sqlgen.Queries, sealed []byte) (int64, error) {
+				return q.SwapEndpointHeaders(ctx, sqlgen.SwapEndpointHeadersParams{ID: r.ID, Was: r.Sealed, Sealed: sealed})
 			},
 		}, nil
 	})

@@ -36,7 +36,7 @@ func newAccount(app latchkey.ApplicationID, secret string) latchkey.Account {
 }
 
 // sealedValues is how many fill writes.
-const sealedValues = 10
+const sealedValues = 13
 
 func newProviderApp(app latchkey.ApplicationID, secret string) latchkey.ProviderApp {
 	now := time.Now()
@@ -79,6 +79,10 @@ func fill(t *testing.T, s *sqlstore.Store, secret string, key byte) (latchkey.Ap
 	must(t, s.ProviderApps().Create(t.Context(), newProviderApp(a.ID, secret)))
 	must(t, s.Senders().Create(t.Context(), newSender(a.ID, secret)))
 	must(t, s.Mails().Create(t.Context(), newMail(a.ID, secret)))
+	must(t, s.Endpoints().Create(t.Context(), latchkey.Endpoint{
+		ID: latchkey.NewEndpointID(time.Now()), ApplicationID: a.ID, Secret: secret, OldSecret: secret,
+		Headers: []latchkey.Header{{Key: "X-Token", Value: secret}}, CreatedAt: time.Now(),
+	}))
 	_, won, err := s.Idempotency().Claim(t.Context(), ans, time.Time{})
 	must(t, err)
 	if !won {

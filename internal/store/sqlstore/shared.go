@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -39,8 +41,9 @@ type writer struct {
 	waiting atomic.Int64
 	// shared is open between turns, if it is. Whoever has the turn may touch it.
 	shared *sharedTx
-	// wake is called after a commit with jobs.
-	wake func()
+	// wake is called after a commit with jobs, and delivered after one with deliveries.
+	wake      func()
+	delivered func(queues []string)
 }
 
 type sharedTx struct {
@@ -50,6 +53,7 @@ type sharedTx struct {
 	since   time.Time
 	members []chan error
 	jobs    bool
+	queues  map[string]struct{}
 }
 
 // take waits for the turn.
@@ -77,7 +81,7 @@ func (d *Database) openShared(ctx context.Context) (*sharedTx, error) {
 		return nil, err
 	}
 	p := preparedTx{Tx: stx, statements: d.writeStatements}
-	d.writer.shared = &sharedTx{tx: stx, q: sqlgen.New(p), db: p, since: time.Now()} //nolint:forbidigo // a monotonic span
+	d.writer.shared = &sharedTx{tx: stx, q: sqlgen.New(p), db: p, since: time.Now(), queues: map[string]struct{}{}} //nolint:forbidigo // a monotonic span
 	return d.writer.shared, nil
 }
 
@@ -95,6 +99,9 @@ func (d *Database) commitShared(ctx context.Context) error {
 	d.writeStatements.prepareWanted(ctx)
 	if err == nil && sh.jobs {
 		d.writer.wake()
+	}
+	if err == nil && len(sh.queues) > 0 {
+		d.writer.delivered(slices.Collect(maps.Keys(sh.queues)))
 	}
 	sh.tell(err)
 	return err
@@ -213,6 +220,9 @@ func (s *Store) runShared(ctx, marked context.Context, sh *sharedTx, fn func(ctx
 	}
 	good = true
 	sh.jobs = sh.jobs || o.jobs
+	for _, q := range o.queues {
+		sh.queues[q] = struct{}{}
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 
 	"latchkey/internal/store"
@@ -15,6 +16,7 @@ type Store struct {
 	sealer Sealer
 	group  *group
 	jobs   jobInserter
+	calls  *calls
 	// wake tells this process's workers of new jobs; nil on PostgreSQL, which tells them itself.
 	wake *wakeUp
 }
@@ -28,9 +30,11 @@ func NewStore(db *Database, sealer Sealer) (*Store, error) {
 	}
 	s := &Store{db: db, sealer: sealer}
 	s.tx = tx{s: s}
+	s.calls = newCalls(s, rand.Text())
 	if db.sqlite() {
 		s.wake = newWakeUp()
 		db.writer.wake = s.wake.jobs
+		db.writer.delivered = s.calls.committed
 	}
 	var err error
 	if s.jobs, err = s.newInserter(); err != nil {
@@ -50,6 +54,7 @@ func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
 
 // Close finishes the writes that wait and closes the database. Workers must have been stopped.
 func (s *Store) Close() error {
+	s.calls.close()
 	if s.group != nil {
 		s.group.close()
 	}
@@ -71,6 +76,8 @@ func (t tx) Flows() store.Flows                 { return flows{t} }
 func (t tx) Accounts() store.Accounts           { return accounts{t} }
 func (t tx) Events() store.Events               { return events{t} }
 func (t tx) Deliveries() store.Deliveries       { return deliveries{t} }
+func (t tx) Endpoints() store.Endpoints         { return endpoints{t} }
+func (t tx) Shares() store.Shares               { return shares{t} }
 func (t tx) Idempotency() store.Idempotency     { return idempotency{t} }
 func (t tx) Tries() store.Tries                 { return tries{t} }
 func (t tx) ProviderApps() store.ProviderApps   { return providerApps{t} }

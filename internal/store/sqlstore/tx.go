@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,6 +27,15 @@ type openTx struct {
 	postgres pgx.Tx
 	// jobs tells that jobs were added.
 	jobs bool
+	// queues are those in which deliveries were written.
+	queues []string
+}
+
+// queued notes a queue in which a delivery was written. A transaction mostly has one or two.
+func (o *openTx) queued(queue string) {
+	if !slices.Contains(o.queues, queue) {
+		o.queues = append(o.queues, queue)
+	}
 }
 
 // inTxKey marks the contexts of a store's transactions.
@@ -101,13 +111,15 @@ func (s *Store) runPostgres(ctx, marked context.Context, fn func(ctx context.Con
 			err = errors.Join(err, rerr)
 		}
 	}()
-	if err := fn(marked, tx{s: s, open: &openTx{q: sqlgen.New(conn), postgres: ptx}}); err != nil {
+	o := &openTx{q: sqlgen.New(conn), postgres: ptx}
+	if err := fn(marked, tx{s: s, open: o}); err != nil {
 		return err
 	}
 	if err := ptx.Commit(ctx); err != nil {
 		return err
 	}
 	committed = true
+	s.calls.committed(o.queues)
 	return nil
 }
 

@@ -131,7 +131,7 @@ func testSequence(t *testing.T, s store.Store) {
 	numbers := make([]int64, parallel)
 	race(parallel, func(i int) error {
 		return s.InTx(t.Context(), func(ctx context.Context, tx store.Tx) error {
-			n, err := tx.Accounts().NextSequence(ctx, a.ID)
+			n, _, err := tx.Accounts().NextSequence(ctx, a.ID, moment())
 			if err != nil {
 				return err
 			}
@@ -151,7 +151,7 @@ func testSequence(t *testing.T, s store.Store) {
 	want(t, "numbers", numbers, wanted)
 	want(t, "how many", len(numbers), parallel-(parallel+2)/3)
 	err := s.InTx(t.Context(), func(ctx context.Context, tx store.Tx) error {
-		_, err := tx.Accounts().NextSequence(ctx, "acc_none")
+		_, _, err := tx.Accounts().NextSequence(ctx, "acc_none", moment())
 		return err
 	})
 	wantErr(t, "of none", err, store.ErrNotFound)

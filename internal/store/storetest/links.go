@@ -20,12 +20,16 @@ func testLinks(t *testing.T, s store.Store) {
 	t.Run("opened", func(t *testing.T) {
 		l := link(newApp(), moment())
 		ok(t, "create", s.Links().Create(t.Context(), l))
-		_, errs := race(parallel, func(int) error { return s.Links().AddOpened(t.Context(), l.ID, 2) })
+		_, errs := race(parallel, func(int) error {
+			_, err := s.Links().AddOpened(t.Context(), l.ID, 2)
+			return err
+		})
 		onlyErr(t, "add opened", errs, nil)
 		got, err := s.Links().Get(t.Context(), l.ApplicationID, l.ID)
 		ok(t, "get", err)
 		want(t, "opened", got.OpenedCount, int64(2*parallel))
-		wantErr(t, "opened unknown", s.Links().AddOpened(t.Context(), "lnk_none", 1), store.ErrNotFound)
+		_, err = s.Links().AddOpened(t.Context(), "lnk_none", 1)
+		wantErr(t, "opened unknown", err, store.ErrNotFound)
 	})
 	t.Run("for update needs a transaction", func(t *testing.T) {
 		if _, err := s.Links().ForUpdate(t.Context(), "lnk_x"); err == nil || errors.Is(err, store.ErrNotFound) {

@@ -88,7 +88,7 @@ func (h herald) Emit(ctx context.Context, tx store.Tx, ev latchkey.Event) (latch
 		ev.Data = json.RawMessage(`{}`)
 	}
 	if ev.AccountID != "" {
-		seq, err := tx.Accounts().NextSequence(ctx, ev.AccountID)
+		seq, _, err := tx.Accounts().NextSequence(ctx, ev.AccountID, ev.CreatedAt)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return ev, err
 		}

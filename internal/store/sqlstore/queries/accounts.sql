@@ -26,7 +26,9 @@ UPDATE accounts SET provider = @provider, name = @name, identity = @identity, pr
 WHERE id = @id AND application_id = @application_id;
 
 -- name: NextAccountSequence :one
-UPDATE accounts SET sequence = sequence + 1 WHERE id = $1 RETURNING sequence;
+UPDATE accounts SET sequence = sequence + 1,
+    event_at = CASE WHEN event_at > CAST(@now AS bigint) THEN event_at ELSE CAST(@now AS bigint) END
+WHERE id = @id RETURNING sequence, event_at;
 
 -- name: DeleteAccount :execrows
 DELETE FROM accounts WHERE application_id = $1 AND id = $2;

@@ -12,6 +12,13 @@ SELECT * FROM applications WHERE name = $1;
 -- name: ListApplications :many
 SELECT * FROM applications ORDER BY id DESC;
 
+-- name: FollowApplication :execrows
+UPDATE applications SET followed_until = CASE WHEN followed_until > CAST(@until AS bigint) THEN followed_until ELSE CAST(@until AS bigint) END
+WHERE id = @id;
+
+-- name: FollowedUntil :one
+SELECT followed_until FROM applications WHERE id = $1;
+
 -- name: UpdateApplication :execrows
 UPDATE applications SET name = @name, test = @test, providers = @providers, webhook_secret = @webhook_secret,
     sender = @sender

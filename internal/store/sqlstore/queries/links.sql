@@ -1,7 +1,7 @@
 -- name: CreateLink :execrows
 INSERT INTO links (id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at,
-    flow_id, account_id, last_failure, opened_count, test, terms)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT DO NOTHING;
 
 -- name: GetLink :one
@@ -18,8 +18,20 @@ UPDATE links SET type = @type, dialect = @dialect, status = @status, name = @nam
     expires_at = @expires_at, flow_id = @flow_id, account_id = @account_id, last_failure = @last_failure, test = @test
 WHERE id = @id AND application_id = @application_id;
 
--- name: AddOpened :execrows
-UPDATE links SET opened_count = opened_count + @n WHERE id = @id;
+-- name: AddOpened :one
+UPDATE links SET opened_count = opened_count + @n WHERE id = @id RETURNING opened_count;
+
+-- name: LinksDueToExpire :many
+SELECT * FROM links WHERE tell_expiry > 0 AND tell_expiry <= @now ORDER BY tell_expiry LIMIT @page;
+
+-- name: TellLinkExpiry :execrows
+UPDATE links SET tell_expiry = @tell_expiry WHERE id = @id;
+
+-- name: WatchLinkExpiry :execrows
+UPDATE links SET tell_expiry = expires_at WHERE id IN (
+    SELECT l.id FROM links l
+    WHERE l.application_id = @application_id AND l.status = @status AND l.expires_at > @after AND l.tell_expiry = 0
+    LIMIT @page);
 
 -- name: ListLinks :many
 SELECT * FROM links WHERE application_id = @application_id AND dialect <> 'direct' AND id < @before

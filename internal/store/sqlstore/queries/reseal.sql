@@ -103,3 +103,32 @@ UPDATE mails SET body = @sealed WHERE id = @id AND body = @was;
 
 -- name: CountMailsSealedWith :one
 SELECT count(*) FROM mails WHERE length(body) > 0 AND substr(body, 1, 5) = @prefix;
+-- name: EndpointSecretsSealedOtherwise :many
+SELECT id, application_id, secret AS sealed FROM endpoints
+WHERE id > @after AND length(secret) > 0 AND substr(secret, 1, 5) <> @prefix ORDER BY id LIMIT @page;
+
+-- name: SwapEndpointSecret :execrows
+UPDATE endpoints SET secret = @sealed WHERE id = @id AND secret = @was;
+
+-- name: CountEndpointSecretsSealedWith :one
+SELECT count(*) FROM endpoints WHERE length(secret) > 0 AND substr(secret, 1, 5) = @prefix;
+
+-- name: EndpointOldSecretsSealedOtherwise :many
+SELECT id, application_id, old_secret AS sealed FROM endpoints
+WHERE id > @after AND length(old_secret) > 0 AND substr(old_secret, 1, 5) <> @prefix ORDER BY id LIMIT @page;
+
+-- name: SwapEndpointOldSecret :execrows
+UPDATE endpoints SET old_secret = @sealed WHERE id = @id AND old_secret = @was;
+
+-- name: CountEndpointOldSecretsSealedWith :one
+SELECT count(*) FROM endpoints WHERE length(old_secret) > 0 AND substr(old_secret, 1, 5) = @prefix;
+
+-- name: EndpointHeadersSealedOtherwise :many
+SELECT id, application_id, headers AS sealed FROM endpoints
+WHERE id > @after AND length(headers) > 0 AND substr(headers, 1, 5) <> @prefix ORDER BY id LIMIT @page;
+
+-- name: SwapEndpointHeaders :execrows
+UPDATE endpoints SET headers = @sealed WHERE id = @id AND headers = @was;
+
+-- name: CountEndpointHeadersSealedWith :one
+SELECT count(*) FROM endpoints WHERE length(headers) > 0 AND substr(headers, 1, 5) = @prefix;

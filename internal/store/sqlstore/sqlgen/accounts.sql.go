@@ -10,7 +10,7 @@ import (
 )
 
 const accountByExternalID = `-- name: AccountByExternalID :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> ''
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> ''
 `
 
 type AccountByExternalIDParams struct {
@@ -49,12 +49,13 @@ func (q *Queries) AccountByExternalID(ctx context.Context, arg AccountByExternal
 		&i.RefreshClaim,
 		&i.CheckAt,
 		&i.Watch,
+		&i.EventAt,
 	)
 	return i, err
 }
 
 const accountByExternalIDForUpdate = `-- name: AccountByExternalIDForUpdate :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> '' FOR UPDATE
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> '' FOR UPDATE
 `
 
 type AccountByExternalIDForUpdateParams struct {
@@ -93,6 +94,7 @@ func (q *Queries) AccountByExternalIDForUpdate(ctx context.Context, arg AccountB
 		&i.RefreshClaim,
 		&i.CheckAt,
 		&i.Watch,
+		&i.EventAt,
 	)
 	return i, err
 }
@@ -239,7 +241,7 @@ func (q *Queries) DeleteAccount(ctx context.Context, arg DeleteAccountParams) (i
 }
 
 const dueForRefresh = `-- name: DueForRefresh :many
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch FROM accounts WHERE provider = $1 AND refresh_at > 0 AND refresh_at <= $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at FROM accounts WHERE provider = $1 AND refresh_at > 0 AND refresh_at <= $2
 ORDER BY refresh_at LIMIT $3
 `
 
@@ -286,6 +288,7 @@ func (q *Queries) DueForRefresh(ctx context.Context, arg DueForRefreshParams) ([
 			&i.RefreshClaim,
 			&i.CheckAt,
 			&i.Watch,
+			&i.EventAt,
 		); err != nil {
 			return nil, err
 		}
@@ -301,7 +304,7 @@ func (q *Queries) DueForRefresh(ctx context.Context, arg DueForRefreshParams) ([
 }
 
 const getAccount = `-- name: GetAccount :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch FROM accounts WHERE id = $1 AND application_id = $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at FROM accounts WHERE id = $1 AND application_id = $2
 `
 
 type GetAccountParams struct {
@@ -340,12 +343,13 @@ func (q *Queries) GetAccount(ctx context.Context, arg GetAccountParams) (Account
 		&i.RefreshClaim,
 		&i.CheckAt,
 		&i.Watch,
+		&i.EventAt,
 	)
 	return i, err
 }
 
 const getAccountForUpdate = `-- name: GetAccountForUpdate :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch FROM accounts WHERE id = $1 AND application_id = $2 FOR UPDATE
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at FROM accounts WHERE id = $1 AND application_id = $2 FOR UPDATE
 `
 
 type GetAccountForUpdateParams struct {
@@ -384,12 +388,13 @@ func (q *Queries) GetAccountForUpdate(ctx context.Context, arg GetAccountForUpda
 		&i.RefreshClaim,
 		&i.CheckAt,
 		&i.Watch,
+		&i.EventAt,
 	)
 	return i, err
 }
 
 const listAccounts = `-- name: ListAccounts :many
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch FROM accounts WHERE application_id = $1 AND id < $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at FROM accounts WHERE application_id = $1 AND id < $2
 ORDER BY id DESC LIMIT $3
 `
 
@@ -436,6 +441,7 @@ func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]A
 			&i.RefreshClaim,
 			&i.CheckAt,
 			&i.Watch,
+			&i.EventAt,
 		); err != nil {
 			return nil, err
 		}
@@ -451,14 +457,26 @@ func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]A
 }
 
 const nextAccountSequence = `-- name: NextAccountSequence :one
-UPDATE accounts SET sequence = sequence + 1 WHERE id = $1 RETURNING sequence
+UPDATE accounts SET sequence = sequence + 1,
+    event_at = CASE WHEN event_at > CAST($1 AS bigint) THEN event_at ELSE CAST($1 AS bigint) END
+WHERE id = $2 RETURNING sequence, event_at
 `
 
-func (q *Queries) NextAccountSequence(ctx context.Context, id string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, nextAccountSequence, id)
-	var sequence int64
-	err := row.Scan(&sequence)
-	return sequence, err
+type NextAccountSequenceParams struct {
+	Now int64
+	ID  string
+}
+
+type NextAccountSequenceRow struct {
+	Sequence int64
+	EventAt  int64
+}
+
+func (q *Queries) NextAccountSequence(ctx context.Context, arg NextAccountSequenceParams) (NextAccountSequenceRow, error) {
+	row := q.db.QueryRowContext(ctx, nextAccountSequence, arg.Now, arg.ID)
+	var i NextAccountSequenceRow
+	err := row.Scan(&i.Sequence, &i.EventAt)
+	return i, err
 }
 
 const updateAccount = `-- name: UpdateAccount :execrows

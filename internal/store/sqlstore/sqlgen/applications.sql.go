@@ -10,7 +10,7 @@ import (
 )
 
 const applicationByName = `-- name: ApplicationByName :one
-SELECT id, name, test, providers, webhook_secret, created_at, sender FROM applications WHERE name = $1
+SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until FROM applications WHERE name = $1
 `
 
 func (q *Queries) ApplicationByName(ctx context.Context, name string) (Application, error) {
@@ -24,6 +24,7 @@ func (q *Queries) ApplicationByName(ctx context.Context, name string) (Applicati
 		&i.WebhookSecret,
 		&i.CreatedAt,
 		&i.Sender,
+		&i.FollowedUntil,
 	)
 	return i, err
 }
@@ -60,8 +61,37 @@ func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationPa
 	return result.RowsAffected()
 }
 
+const followApplication = `-- name: FollowApplication :execrows
+UPDATE applications SET followed_until = CASE WHEN followed_until > CAST($1 AS bigint) THEN followed_until ELSE CAST($1 AS bigint) END
+WHERE id = $2
+`
+
+type FollowApplicationParams struct {
+	Until int64
+	ID    string
+}
+
+func (q *Queries) FollowApplication(ctx context.Context, arg FollowApplicationParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, followApplication, arg.Until, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const followedUntil = `-- name: FollowedUntil :one
+SELECT followed_until FROM applications WHERE id = $1
+`
+
+func (q *Queries) FollowedUntil(ctx context.Context, id string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, followedUntil, id)
+	var followed_until int64
+	err := row.Scan(&followed_until)
+	return followed_until, err
+}
+
 const getApplication = `-- name: GetApplication :one
-SELECT id, name, test, providers, webhook_secret, created_at, sender FROM applications WHERE id = $1
+SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until FROM applications WHERE id = $1
 `
 
 func (q *Queries) GetApplication(ctx context.Context, id string) (Application, error) {
@@ -75,12 +105,13 @@ func (q *Queries) GetApplication(ctx context.Context, id string) (Application, e
 		&i.WebhookSecret,
 		&i.CreatedAt,
 		&i.Sender,
+		&i.FollowedUntil,
 	)
 	return i, err
 }
 
 const listApplications = `-- name: ListApplications :many
-SELECT id, name, test, providers, webhook_secret, created_at, sender FROM applications ORDER BY id DESC
+SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until FROM applications ORDER BY id DESC
 `
 
 func (q *Queries) ListApplications(ctx context.Context) ([]Application, error) {
@@ -100,6 +131,7 @@ func (q *Queries) ListApplications(ctx context.Context) ([]Application, error) {
 			&i.WebhookSecret,
 			&i.CreatedAt,
 			&i.Sender,
+			&i.FollowedUntil,
 		); err != nil {
 			return nil, err
 		}

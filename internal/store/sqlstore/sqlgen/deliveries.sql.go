@@ -10,14 +10,15 @@ import (
 )
 
 const addAttempt = `-- name: AddAttempt :execrows
-INSERT INTO delivery_attempts (delivery_id, number, at, duration, http_status, error, response)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO delivery_attempts (delivery_id, number, url, at, duration, http_status, error, response)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT DO NOTHING
 `
 
 type AddAttemptParams struct {
 	DeliveryID string
 	Number     int64
+	Url        string
 	At         int64
 	Duration   int64
 	HttpStatus int64
@@ -29,6 +30,7 @@ func (q *Queries) AddAttempt(ctx context.Context, arg AddAttemptParams) (int64, 
 	result, err := q.db.ExecContext(ctx, addAttempt,
 		arg.DeliveryID,
 		arg.Number,
+		arg.Url,
 		arg.At,
 		arg.Duration,
 		arg.HttpStatus,
@@ -41,9 +43,29 @@ func (q *Queries) AddAttempt(ctx context.Context, arg AddAttemptParams) (int64, 
 	return result.RowsAffected()
 }
 
+const cancelDeliveries = `-- name: CancelDeliveries :execrows
+UPDATE deliveries SET status = 'canceled', updated_at = $1 WHERE id IN (
+    SELECT d.id FROM deliveries d WHERE d.queue = $2 AND d.status = 'pending' LIMIT $3)
+`
+
+type CancelDeliveriesParams struct {
+	UpdatedAt int64
+	Queue     string
+	Page      int32
+}
+
+func (q *Queries) CancelDeliveries(ctx context.Context, arg CancelDeliveriesParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, cancelDeliveries, arg.UpdatedAt, arg.Queue, arg.Page)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const createDelivery = `-- name: CreateDelivery :execrows
-INSERT INTO deliveries (id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO deliveries (id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at,
+    updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT DO NOTHING
 `
 
@@ -59,6 +81,12 @@ type CreateDeliveryParams struct {
 	Attempts      int64
 	CreatedAt     int64
 	UpdatedAt     int64
+	EndpointID    string
+	EventType     string
+	Queue         string
+	DueAt         int64
+	Ordinal       int64
+	Sequence      int64
 }
 
 func (q *Queries) CreateDelivery(ctx context.Context, arg CreateDeliveryParams) (int64, error) {
@@ -74,6 +102,12 @@ func (q *Queries) CreateDelivery(ctx context.Context, arg CreateDeliveryParams) 
 		arg.Attempts,
 		arg.CreatedAt,
 		arg.UpdatedAt,
+		arg.EndpointID,
+		arg.EventType,
+		arg.Queue,
+		arg.DueAt,
+		arg.Ordinal,
+		arg.Sequence,
 	)
 	if err != nil {
 		return 0, err
@@ -101,7 +135,7 @@ func (q *Queries) DeleteFinishedDeliveries(ctx context.Context, arg DeleteFinish
 }
 
 const getDelivery = `-- name: GetDelivery :one
-SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at FROM deliveries WHERE id = $1
+SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence FROM deliveries WHERE id = $1
 `
 
 func (q *Queries) GetDelivery(ctx context.Context, id string) (Delivery, error) {
@@ -119,12 +153,18 @@ func (q *Queries) GetDelivery(ctx context.Context, id string) (Delivery, error) 
 		&i.Attempts,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.EndpointID,
+		&i.EventType,
+		&i.Queue,
+		&i.DueAt,
+		&i.Ordinal,
+		&i.Sequence,
 	)
 	return i, err
 }
 
 const listAttempts = `-- name: ListAttempts :many
-SELECT delivery_id, number, at, duration, http_status, error, response FROM delivery_attempts WHERE delivery_id = $1 ORDER BY number
+SELECT delivery_id, number, at, duration, http_status, error, response, url FROM delivery_attempts WHERE delivery_id = $1 ORDER BY number
 `
 
 func (q *Queries) ListAttempts(ctx context.Context, deliveryID string) ([]DeliveryAttempt, error) {
@@ -144,6 +184,66 @@ func (q *Queries) ListAttempts(ctx context.Context, deliveryID string) ([]Delive
 			&i.HttpStatus,
 			&i.Error,
 			&i.Response,
+			&i.Url,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listDeliveriesByEndpoint = `-- name: ListDeliveriesByEndpoint :many
+SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence FROM deliveries
+WHERE endpoint_id = $1 AND endpoint_id <> '' AND id < $2 AND application_id = $3
+ORDER BY id DESC LIMIT $4
+`
+
+type ListDeliveriesByEndpointParams struct {
+	EndpointID    string
+	Before        string
+	ApplicationID string
+	Page          int32
+}
+
+func (q *Queries) ListDeliveriesByEndpoint(ctx context.Context, arg ListDeliveriesByEndpointParams) ([]Delivery, error) {
+	rows, err := q.db.QueryContext(ctx, listDeliveriesByEndpoint,
+		arg.EndpointID,
+		arg.Before,
+		arg.ApplicationID,
+		arg.Page,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Delivery
+	for rows.Next() {
+		var i Delivery
+		if err := rows.Scan(
+			&i.ID,
+			&i.ApplicationID,
+			&i.EventID,
+			&i.LinkID,
+			&i.AccountID,
+			&i.Url,
+			&i.Payload,
+			&i.Status,
+			&i.Attempts,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.EndpointID,
+			&i.EventType,
+			&i.Queue,
+			&i.DueAt,
+			&i.Ordinal,
+			&i.Sequence,
 		); err != nil {
 			return nil, err
 		}
@@ -159,7 +259,7 @@ func (q *Queries) ListAttempts(ctx context.Context, deliveryID string) ([]Delive
 }
 
 const listDeliveriesByLink = `-- name: ListDeliveriesByLink :many
-SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at FROM deliveries WHERE link_id = $1 AND link_id <> '' AND application_id = $2 ORDER BY id
+SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence FROM deliveries WHERE link_id = $1 AND link_id <> '' AND application_id = $2 ORDER BY id
 `
 
 type ListDeliveriesByLinkParams struct {
@@ -188,6 +288,12 @@ func (q *Queries) ListDeliveriesByLink(ctx context.Context, arg ListDeliveriesBy
 			&i.Attempts,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.EndpointID,
+			&i.EventType,
+			&i.Queue,
+			&i.DueAt,
+			&i.Ordinal,
+			&i.Sequence,
 		); err != nil {
 			return nil, err
 		}
@@ -202,23 +308,159 @@ func (q *Queries) ListDeliveriesByLink(ctx context.Context, arg ListDeliveriesBy
 	return items, nil
 }
 
-const updateDelivery = `-- name: UpdateDelivery :execrows
-UPDATE deliveries SET status = $1, attempts = $2, updated_at = $3 WHERE id = $4
+const listDueDeliveries = `-- name: ListDueDeliveries :many
+SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence FROM deliveries WHERE queue = $1 AND status = 'pending' AND due_at > 0 AND due_at <= $2
+ORDER BY due_at LIMIT $3
 `
 
-type UpdateDeliveryParams struct {
-	Status    string
-	Attempts  int64
-	UpdatedAt int64
-	ID        string
+type ListDueDeliveriesParams struct {
+	Queue string
+	Now   int64
+	Page  int32
 }
 
-func (q *Queries) UpdateDelivery(ctx context.Context, arg UpdateDeliveryParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, updateDelivery,
+func (q *Queries) ListDueDeliveries(ctx context.Context, arg ListDueDeliveriesParams) ([]Delivery, error) {
+	rows, err := q.db.QueryContext(ctx, listDueDeliveries, arg.Queue, arg.Now, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Delivery
+	for rows.Next() {
+		var i Delivery
+		if err := rows.Scan(
+			&i.ID,
+			&i.ApplicationID,
+			&i.EventID,
+			&i.LinkID,
+			&i.AccountID,
+			&i.Url,
+			&i.Payload,
+			&i.Status,
+			&i.Attempts,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.EndpointID,
+			&i.EventType,
+			&i.Queue,
+			&i.DueAt,
+			&i.Ordinal,
+			&i.Sequence,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listUntried = `-- name: ListUntried :many
+SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence FROM deliveries WHERE queue = $1 AND status = 'pending' AND due_at = 0
+ORDER BY ordinal, sequence, id LIMIT $2
+`
+
+type ListUntriedParams struct {
+	Queue string
+	Page  int32
+}
+
+func (q *Queries) ListUntried(ctx context.Context, arg ListUntriedParams) ([]Delivery, error) {
+	rows, err := q.db.QueryContext(ctx, listUntried, arg.Queue, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Delivery
+	for rows.Next() {
+		var i Delivery
+		if err := rows.Scan(
+			&i.ID,
+			&i.ApplicationID,
+			&i.EventID,
+			&i.LinkID,
+			&i.AccountID,
+			&i.Url,
+			&i.Payload,
+			&i.Status,
+			&i.Attempts,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.EndpointID,
+			&i.EventType,
+			&i.Queue,
+			&i.DueAt,
+			&i.Ordinal,
+			&i.Sequence,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const nextQueue = `-- name: NextQueue :one
+SELECT queue, due_at FROM deliveries WHERE status = 'pending' AND queue > $1 ORDER BY queue, due_at LIMIT 1
+`
+
+type NextQueueRow struct {
+	Queue string
+	DueAt int64
+}
+
+func (q *Queries) NextQueue(ctx context.Context, after string) (NextQueueRow, error) {
+	row := q.db.QueryRowContext(ctx, nextQueue, after)
+	var i NextQueueRow
+	err := row.Scan(&i.Queue, &i.DueAt)
+	return i, err
+}
+
+const nextRetry = `-- name: NextRetry :one
+SELECT due_at FROM deliveries WHERE queue = $1 AND status = 'pending' AND due_at > 0 ORDER BY due_at LIMIT 1
+`
+
+func (q *Queries) NextRetry(ctx context.Context, queue string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, nextRetry, queue)
+	var due_at int64
+	err := row.Scan(&due_at)
+	return due_at, err
+}
+
+const updateTried = `-- name: UpdateTried :execrows
+UPDATE deliveries SET status = $1, attempts = $2, due_at = $3, updated_at = $4
+WHERE id = $5 AND attempts = $6 AND status = 'pending'
+`
+
+type UpdateTriedParams struct {
+	Status    string
+	Attempts  int64
+	DueAt     int64
+	UpdatedAt int64
+	ID        string
+	Was       int64
+}
+
+// A try counts where it is the next one of a delivery that is still to be sent.
+func (q *Queries) UpdateTried(ctx context.Context, arg UpdateTriedParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, updateTried,
 		arg.Status,
 		arg.Attempts,
+		arg.DueAt,
 		arg.UpdatedAt,
 		arg.ID,
+		arg.Was,
 	)
 	if err != nil {
 		return 0, err

@@ -9,8 +9,8 @@ import (
 	"context"
 )
 
-const addOpened = `-- name: AddOpened :execrows
-UPDATE links SET opened_count = opened_count + $1 WHERE id = $2
+const addOpened = `-- name: AddOpened :one
+UPDATE links SET opened_count = opened_count + $1 WHERE id = $2 RETURNING opened_count
 `
 
 type AddOpenedParams struct {
@@ -19,17 +19,16 @@ type AddOpenedParams struct {
 }
 
 func (q *Queries) AddOpened(ctx context.Context, arg AddOpenedParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, addOpened, arg.N, arg.ID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+	row := q.db.QueryRowContext(ctx, addOpened, arg.N, arg.ID)
+	var opened_count int64
+	err := row.Scan(&opened_count)
+	return opened_count, err
 }
 
 const createLink = `-- name: CreateLink :execrows
 INSERT INTO links (id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at,
-    flow_id, account_id, last_failure, opened_count, test, terms)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT DO NOTHING
 `
 
@@ -50,6 +49,7 @@ type CreateLinkParams struct {
 	OpenedCount   int64
 	Test          bool
 	Terms         string
+	TellExpiry    int64
 }
 
 func (q *Queries) CreateLink(ctx context.Context, arg CreateLinkParams) (int64, error) {
@@ -70,6 +70,7 @@ func (q *Queries) CreateLink(ctx context.Context, arg CreateLinkParams) (int64, 
 		arg.OpenedCount,
 		arg.Test,
 		arg.Terms,
+		arg.TellExpiry,
 	)
 	if err != nil {
 		return 0, err
@@ -78,7 +79,7 @@ func (q *Queries) CreateLink(ctx context.Context, arg CreateLinkParams) (int64, 
 }
 
 const getLink = `-- name: GetLink :one
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links WHERE id = $1
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links WHERE id = $1
 `
 
 func (q *Queries) GetLink(ctx context.Context, id string) (Link, error) {
@@ -101,12 +102,13 @@ func (q *Queries) GetLink(ctx context.Context, id string) (Link, error) {
 		&i.OpenedCount,
 		&i.Test,
 		&i.Terms,
+		&i.TellExpiry,
 	)
 	return i, err
 }
 
 const getLinkForUpdate = `-- name: GetLinkForUpdate :one
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links WHERE id = $1 FOR UPDATE
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) GetLinkForUpdate(ctx context.Context, id string) (Link, error) {
@@ -129,12 +131,13 @@ func (q *Queries) GetLinkForUpdate(ctx context.Context, id string) (Link, error)
 		&i.OpenedCount,
 		&i.Test,
 		&i.Terms,
+		&i.TellExpiry,
 	)
 	return i, err
 }
 
 const linkByToken = `-- name: LinkByToken :one
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links WHERE token_hash = $1
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links WHERE token_hash = $1
 `
 
 func (q *Queries) LinkByToken(ctx context.Context, tokenHash []byte) (Link, error) {
@@ -157,12 +160,63 @@ func (q *Queries) LinkByToken(ctx context.Context, tokenHash []byte) (Link, erro
 		&i.OpenedCount,
 		&i.Test,
 		&i.Terms,
+		&i.TellExpiry,
 	)
 	return i, err
 }
 
+const linksDueToExpire = `-- name: LinksDueToExpire :many
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links WHERE tell_expiry > 0 AND tell_expiry <= $1 ORDER BY tell_expiry LIMIT $2
+`
+
+type LinksDueToExpireParams struct {
+	Now  int64
+	Page int32
+}
+
+func (q *Queries) LinksDueToExpire(ctx context.Context, arg LinksDueToExpireParams) ([]Link, error) {
+	rows, err := q.db.QueryContext(ctx, linksDueToExpire, arg.Now, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Link
+	for rows.Next() {
+		var i Link
+		if err := rows.Scan(
+			&i.ID,
+			&i.ApplicationID,
+			&i.TokenHash,
+			&i.Type,
+			&i.Dialect,
+			&i.Status,
+			&i.Name,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.ExpiresAt,
+			&i.FlowID,
+			&i.AccountID,
+			&i.LastFailure,
+			&i.OpenedCount,
+			&i.Test,
+			&i.Terms,
+			&i.TellExpiry,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listLinks = `-- name: ListLinks :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links WHERE application_id = $1 AND dialect <> 'direct' AND id < $2
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links WHERE application_id = $1 AND dialect <> 'direct' AND id < $2
 ORDER BY id DESC LIMIT $3
 `
 
@@ -198,6 +252,7 @@ func (q *Queries) ListLinks(ctx context.Context, arg ListLinksParams) ([]Link, e
 			&i.OpenedCount,
 			&i.Test,
 			&i.Terms,
+			&i.TellExpiry,
 		); err != nil {
 			return nil, err
 		}
@@ -213,7 +268,7 @@ func (q *Queries) ListLinks(ctx context.Context, arg ListLinksParams) ([]Link, e
 }
 
 const listLinksByName = `-- name: ListLinksByName :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links
 WHERE application_id = $1 AND name = $2 AND name <> '' AND dialect <> 'direct' AND id < $3
 ORDER BY id DESC LIMIT $4
 `
@@ -256,6 +311,7 @@ func (q *Queries) ListLinksByName(ctx context.Context, arg ListLinksByNameParams
 			&i.OpenedCount,
 			&i.Test,
 			&i.Terms,
+			&i.TellExpiry,
 		); err != nil {
 			return nil, err
 		}
@@ -271,7 +327,7 @@ func (q *Queries) ListLinksByName(ctx context.Context, arg ListLinksByNameParams
 }
 
 const listLinksByNameAndStatus = `-- name: ListLinksByNameAndStatus :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links
 WHERE application_id = $1 AND name = $2 AND name <> '' AND status = $3 AND dialect <> 'direct' AND id < $4
     AND expires_at > $5
 ORDER BY id DESC LIMIT $6
@@ -319,6 +375,7 @@ func (q *Queries) ListLinksByNameAndStatus(ctx context.Context, arg ListLinksByN
 			&i.OpenedCount,
 			&i.Test,
 			&i.Terms,
+			&i.TellExpiry,
 		); err != nil {
 			return nil, err
 		}
@@ -334,7 +391,7 @@ func (q *Queries) ListLinksByNameAndStatus(ctx context.Context, arg ListLinksByN
 }
 
 const listLinksByNameExpired = `-- name: ListLinksByNameExpired :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links
 WHERE application_id = $1 AND name = $2 AND name <> '' AND dialect <> 'direct' AND id < $3 AND (status = 'expired'
     OR (status = 'in_progress' AND expires_at <= $4)
     OR (status IN ('created', 'failed', 'canceled') AND expires_at <= $5))
@@ -383,6 +440,7 @@ func (q *Queries) ListLinksByNameExpired(ctx context.Context, arg ListLinksByNam
 			&i.OpenedCount,
 			&i.Test,
 			&i.Terms,
+			&i.TellExpiry,
 		); err != nil {
 			return nil, err
 		}
@@ -398,7 +456,7 @@ func (q *Queries) ListLinksByNameExpired(ctx context.Context, arg ListLinksByNam
 }
 
 const listLinksByStatus = `-- name: ListLinksByStatus :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links
 WHERE application_id = $1 AND status = $2 AND dialect <> 'direct' AND id < $3 AND expires_at > $4
 ORDER BY id DESC LIMIT $5
 `
@@ -443,6 +501,7 @@ func (q *Queries) ListLinksByStatus(ctx context.Context, arg ListLinksByStatusPa
 			&i.OpenedCount,
 			&i.Test,
 			&i.Terms,
+			&i.TellExpiry,
 		); err != nil {
 			return nil, err
 		}
@@ -458,7 +517,7 @@ func (q *Queries) ListLinksByStatus(ctx context.Context, arg ListLinksByStatusPa
 }
 
 const listLinksExpired = `-- name: ListLinksExpired :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links
 WHERE application_id = $1 AND dialect <> 'direct' AND id < $2 AND (status = 'expired'
     OR (status = 'in_progress' AND expires_at <= $3)
     OR (status IN ('created', 'failed', 'canceled') AND expires_at <= $4))
@@ -506,6 +565,7 @@ func (q *Queries) ListLinksExpired(ctx context.Context, arg ListLinksExpiredPara
 			&i.OpenedCount,
 			&i.Test,
 			&i.Terms,
+			&i.TellExpiry,
 		); err != nil {
 			return nil, err
 		}
@@ -518,6 +578,23 @@ func (q *Queries) ListLinksExpired(ctx context.Context, arg ListLinksExpiredPara
 		return nil, err
 	}
 	return items, nil
+}
+
+const tellLinkExpiry = `-- name: TellLinkExpiry :execrows
+UPDATE links SET tell_expiry = $1 WHERE id = $2
+`
+
+type TellLinkExpiryParams struct {
+	TellExpiry int64
+	ID         string
+}
+
+func (q *Queries) TellLinkExpiry(ctx context.Context, arg TellLinkExpiryParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, tellLinkExpiry, arg.TellExpiry, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const updateLink = `-- name: UpdateLink :execrows
@@ -555,6 +632,33 @@ func (q *Queries) UpdateLink(ctx context.Context, arg UpdateLinkParams) (int64, 
 		arg.Test,
 		arg.ID,
 		arg.ApplicationID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const watchLinkExpiry = `-- name: WatchLinkExpiry :execrows
+UPDATE links SET tell_expiry = expires_at WHERE id IN (
+    SELECT l.id FROM links l
+    WHERE l.application_id = $1 AND l.status = $2 AND l.expires_at > $3 AND l.tell_expiry = 0
+    LIMIT $4)
+`
+
+type WatchLinkExpiryParams struct {
+	ApplicationID string
+	Status        string
+	After         int64
+	Page          int32
+}
+
+func (q *Queries) WatchLinkExpiry(ctx context.Context, arg WatchLinkExpiryParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, watchLinkExpiry,
+		arg.ApplicationID,
+		arg.Status,
+		arg.After,
+		arg.Page,
 	)
 	if err != nil {
 		return 0, err

@@ -32,6 +32,7 @@ type Account struct {
 	RefreshClaim  int64
 	CheckAt       int64
 	Watch         string
+	EventAt       int64
 }
 
 type ApiKey struct {
@@ -52,6 +53,7 @@ type Application struct {
 	WebhookSecret []byte
 	CreatedAt     int64
 	Sender        string
+	FollowedUntil int64
 }
 
 type Delivery struct {
@@ -66,6 +68,12 @@ type Delivery struct {
 	Attempts      int64
 	CreatedAt     int64
 	UpdatedAt     int64
+	EndpointID    string
+	EventType     string
+	Queue         string
+	DueAt         int64
+	Ordinal       int64
+	Sequence      int64
 }
 
 type DeliveryAttempt struct {
@@ -76,6 +84,27 @@ type DeliveryAttempt struct {
 	HttpStatus int64
 	Error      string
 	Response   []byte
+	Url        string
+}
+
+type Endpoint struct {
+	ID             string
+	ApplicationID  string
+	Name           string
+	Url            string
+	Events         string
+	Accounts       string
+	Headers        []byte
+	Payload        string
+	Dialect        string
+	Secret         []byte
+	OldSecret      []byte
+	OldSecretUntil int64
+	Paused         string
+	PausedAt       int64
+	FailingSince   int64
+	CreatedAt      int64
+	UpdatedAt      int64
 }
 
 type Event struct {
@@ -147,6 +176,7 @@ type Link struct {
 	OpenedCount   int64
 	Test          bool
 	Terms         string
+	TellExpiry    int64
 }
 
 type Mail struct {
@@ -170,6 +200,11 @@ type MailLane struct {
 	Lane   string
 	Holder string
 	Until  int64
+}
+
+type Member struct {
+	ID   string
+	Beat int64
 }
 
 type ProviderApp struct {
@@ -235,6 +270,12 @@ type Setting struct {
 	Kind          string
 	Body          string
 	UpdatedAt     int64
+}
+
+type Share struct {
+	Number int64
+	Owner  string
+	Beat   int64
 }
 
 type StatusChange struct {

@@ -112,6 +112,39 @@ func (q *Queries) CountApplicationsSealedWith(ctx context.Context, prefix []byte
 	return count, err
 }
 
+const countEndpointHeadersSealedWith = `-- name: CountEndpointHeadersSealedWith :one
+SELECT count(*) FROM endpoints WHERE length(headers) > 0 AND substr(headers, 1, 5) = $1
+`
+
+func (q *Queries) CountEndpointHeadersSealedWith(ctx context.Context, prefix []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countEndpointHeadersSealedWith, prefix)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countEndpointOldSecretsSealedWith = `-- name: CountEndpointOldSecretsSealedWith :one
+SELECT count(*) FROM endpoints WHERE length(old_secret) > 0 AND substr(old_secret, 1, 5) = $1
+`
+
+func (q *Queries) CountEndpointOldSecretsSealedWith(ctx context.Context, prefix []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countEndpointOldSecretsSealedWith, prefix)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countEndpointSecretsSealedWith = `-- name: CountEndpointSecretsSealedWith :one
+SELECT count(*) FROM endpoints WHERE length(secret) > 0 AND substr(secret, 1, 5) = $1
+`
+
+func (q *Queries) CountEndpointSecretsSealedWith(ctx context.Context, prefix []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countEndpointSecretsSealedWith, prefix)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countFlowsSealedWith = `-- name: CountFlowsSealedWith :one
 SELECT count(*) FROM flows WHERE length(body) > 0 AND substr(body, 1, 5) = $1
 `
@@ -198,6 +231,126 @@ func (q *Queries) CountSenderServiceAccountsSealedWith(ctx context.Context, pref
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const endpointHeadersSealedOtherwise = `-- name: EndpointHeadersSealedOtherwise :many
+SELECT id, application_id, headers AS sealed FROM endpoints
+WHERE id > $1 AND length(headers) > 0 AND substr(headers, 1, 5) <> $2 ORDER BY id LIMIT $3
+`
+
+type EndpointHeadersSealedOtherwiseParams struct {
+	After  string
+	Prefix []byte
+	Page   int32
+}
+
+type EndpointHeadersSealedOtherwiseRow struct {
+	ID            string
+	ApplicationID string
+	Sealed        []byte
+}
+
+func (q *Queries) EndpointHeadersSealedOtherwise(ctx context.Context, arg EndpointHeadersSealedOtherwiseParams) ([]EndpointHeadersSealedOtherwiseRow, error) {
+	rows, err := q.db.QueryContext(ctx, endpointHeadersSealedOtherwise, arg.After, arg.Prefix, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EndpointHeadersSealedOtherwiseRow
+	for rows.Next() {
+		var i EndpointHeadersSealedOtherwiseRow
+		if err := rows.Scan(&i.ID, &i.ApplicationID, &i.Sealed); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const endpointOldSecretsSealedOtherwise = `-- name: EndpointOldSecretsSealedOtherwise :many
+SELECT id, application_id, old_secret AS sealed FROM endpoints
+WHERE id > $1 AND length(old_secret) > 0 AND substr(old_secret, 1, 5) <> $2 ORDER BY id LIMIT $3
+`
+
+type EndpointOldSecretsSealedOtherwiseParams struct {
+	After  string
+	Prefix []byte
+	Page   int32
+}
+
+type EndpointOldSecretsSealedOtherwiseRow struct {
+	ID            string
+	ApplicationID string
+	Sealed        []byte
+}
+
+func (q *Queries) EndpointOldSecretsSealedOtherwise(ctx context.Context, arg EndpointOldSecretsSealedOtherwiseParams) ([]EndpointOldSecretsSealedOtherwiseRow, error) {
+	rows, err := q.db.QueryContext(ctx, endpointOldSecretsSealedOtherwise, arg.After, arg.Prefix, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EndpointOldSecretsSealedOtherwiseRow
+	for rows.Next() {
+		var i EndpointOldSecretsSealedOtherwiseRow
+		if err := rows.Scan(&i.ID, &i.ApplicationID, &i.Sealed); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const endpointSecretsSealedOtherwise = `-- name: EndpointSecretsSealedOtherwise :many
+SELECT id, application_id, secret AS sealed FROM endpoints
+WHERE id > $1 AND length(secret) > 0 AND substr(secret, 1, 5) <> $2 ORDER BY id LIMIT $3
+`
+
+type EndpointSecretsSealedOtherwiseParams struct {
+	After  string
+	Prefix []byte
+	Page   int32
+}
+
+type EndpointSecretsSealedOtherwiseRow struct {
+	ID            string
+	ApplicationID string
+	Sealed        []byte
+}
+
+func (q *Queries) EndpointSecretsSealedOtherwise(ctx context.Context, arg EndpointSecretsSealedOtherwiseParams) ([]EndpointSecretsSealedOtherwiseRow, error) {
+	rows, err := q.db.QueryContext(ctx, endpointSecretsSealedOtherwise, arg.After, arg.Prefix, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EndpointSecretsSealedOtherwiseRow
+	for rows.Next() {
+		var i EndpointSecretsSealedOtherwiseRow
+		if err := rows.Scan(&i.ID, &i.ApplicationID, &i.Sealed); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const flowsSealedOtherwise = `-- name: FlowsSealedOtherwise :many
@@ -559,6 +712,60 @@ type SwapApplicationSecretParams struct {
 
 func (q *Queries) SwapApplicationSecret(ctx context.Context, arg SwapApplicationSecretParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, swapApplicationSecret, arg.Sealed, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const swapEndpointHeaders = `-- name: SwapEndpointHeaders :execrows
+UPDATE endpoints SET headers = $1 WHERE id = $2 AND headers = $3
+`
+
+type SwapEndpointHeadersParams struct {
+	Sealed []byte
+	ID     string
+	Was    []byte
+}
+
+func (q *Queries) SwapEndpointHeaders(ctx context.Context, arg SwapEndpointHeadersParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, swapEndpointHeaders, arg.Sealed, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const swapEndpointOldSecret = `-- name: SwapEndpointOldSecret :execrows
+UPDATE endpoints SET old_secret = $1 WHERE id = $2 AND old_secret = $3
+`
+
+type SwapEndpointOldSecretParams struct {
+	Sealed []byte
+	ID     string
+	Was    []byte
+}
+
+func (q *Queries) SwapEndpointOldSecret(ctx context.Context, arg SwapEndpointOldSecretParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, swapEndpointOldSecret, arg.Sealed, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const swapEndpointSecret = `-- name: SwapEndpointSecret :execrows
+UPDATE endpoints SET secret = $1 WHERE id = $2 AND secret = $3
+`
+
+type SwapEndpointSecretParams struct {
+	Sealed []byte
+	ID     string
+	Was    []byte
+}
+
+func (q *Queries) SwapEndpointSecret(ctx context.Context, arg SwapEndpointSecretParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, swapEndpointSecret, arg.Sealed, arg.ID, arg.Was)
 	if err != nil {
 		return 0, err
 	}

@@ -1,0 +1,227 @@
+package hooks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"latchkey"
+	"latchkey/internal/errs"
+	"latchkey/internal/store"
+)
+
+// JobReplay is the kind of the job that sends an endpoint past events again.
+const JobReplay = "replay_endpoint"
+
+// ReplayArgs are the arguments of JobReplay: events after an id, and up to another.
+type ReplayArgs struct {
+	ApplicationID latchkey.ApplicationID `json:"application_id"`
+	EndpointID    latchkey.EndpointID    `json:"endpoint_id"`
+	After         latchkey.EventID       `json:"after"`
+	Until         latchkey.EventID       `json:"until"`
+}
+
+// replayBatch is how many events are looked at in one transaction.
+const replayBatch = 200
+
+// TestEndpoint sends the endpoint an event of its own, whatever it listens for.
+func (h *Hooks) TestEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Delivery, error) {
+	var d latchkey.Delivery
+	err := h.store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		e, err := h.unpaused(ctx, tx, app, id)
+		if err != nil {
+			return err
+		}
+		enc, err := data(map[string]any{"webhook_id": e.ID, "name": e.Name})
+		if err != nil {
+			return err
+		}
+		now := h.now().UTC()
+		ev := latchkey.Event{
+			ID: latchkey.NewEventID(now), ApplicationID: app, Type: latchkey.EventWebhookTest, Data: enc, CreatedAt: now.Truncate(time.Millisecond),
+		}
+		// Not through Emit: it is for this endpoint alone.
+		if err := tx.Events().Add(ctx, ev); err != nil {
+			return err
+		}
+		d, err = h.tellAgain(ctx, tx, e, ev)
+		return err
+	})
+	return d, err
+}
+
+// tellAgain writes a delivery of an event to one endpoint.
+func (h *Hooks) tellAgain(ctx context.Context, tx store.Tx, e latchkey.Endpoint, ev latchkey.Event) (latchkey.Delivery, error) {
+	to, err := h.listeners.of(ctx, tx, e.ApplicationID)
+	if err != nil {
+		return latchkey.Delivery{}, err
+	}
+	payload, err := h.payload(ctx, tx, to.test, e, ev)
+	if errors.Is(err, store.ErrNotFound) {
+		return latchkey.Delivery{}, nil // the account is gone, and with it what to say
+	}
+	if err != nil {
+		return latchkey.Delivery{}, fmt.Errorf("hooks: payload: %w", err)
+	}
+	d := h.delivery(e, ev, payload, h.now().UTC().Truncate(time.Millisecond))
+	return d, tx.Deliveries().Create(ctx, d)
+}
+
+func (h *Hooks) unpaused(ctx context.Context, tx store.Tx, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Endpoint, error) {
+	e, err := tx.Endpoints().Get(ctx, app, id)
+	if err == nil && e.Paused != "" {
+		err = errs.New(errs.Conflict, errs.CodeWebhookPaused, "This webhook is paused. Resume it first.")
+	}
+	return e, knownEndpoint(err)
+}
+
+// Delivery finds a delivery with its tries.
+func (h *Hooks) Delivery(ctx context.Context, app latchkey.ApplicationID, id latchkey.DeliveryID) (latchkey.Delivery, []latchkey.Attempt, error) {
+	d, err := h.store.Deliveries().Get(ctx, id)
+	if err == nil && d.ApplicationID != app {
+		err = store.ErrNotFound
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return latchkey.Delivery{}, nil, errs.NotFoundf("delivery")
+	}
+	if err != nil {
+		return latchkey.Delivery{}, nil, err
+	}
+	tries, err := h.store.Deliveries().Attempts(ctx, id)
+	return d, tries, err
+}
+
+// Logged is a delivery with its tries.
+type Logged struct {
+	latchkey.Delivery
+	Tries []latchkey.Attempt
+}
+
+// Deliveries lists what an endpoint was sent, newest first.
+func (h *Hooks) Deliveries(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, p store.Page) ([]Logged, error) {
+	if _, err := h.Endpoint(ctx, app, id); err != nil {
+		return nil, err
+	}
+	ds, err := h.store.Deliveries().ByEndpoint(ctx, app, id, p)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Logged, len(ds))
+	for i, d := range ds {
+		tries, err := h.store.Deliveries().Attempts(ctx, d.ID)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = Logged{Delivery: d, Tries: tries}
+	}
+	return out, nil
+}
+
+// Replay sends a delivery again, as it was, with the same webhook-id: to its endpoint as that is now,
+// or to the same notify_url.
+func (h *Hooks) Replay(ctx context.Context, app latchkey.ApplicationID, id latchkey.DeliveryID) (latchkey.Delivery, error) {
+	was, _, err := h.Delivery(ctx, app, id)
+	if err != nil {
+		return latchkey.Delivery{}, err
+	}
+	now := h.now().UTC()
+	d := was
+	d.ID, d.Status, d.Attempts, d.DueAt = latchkey.NewDeliveryID(now), latchkey.DeliveryPending, 0, time.Time{}
+	if d.EventID == "" {
+		d.EventID = latchkey.EventID(was.ID) // the webhook-id that it had
+	}
+	d.Ordinal, d.CreatedAt, d.UpdatedAt = now.Truncate(time.Millisecond), now.Truncate(time.Millisecond), now.Truncate(time.Millisecond)
+	receiver := string(d.EndpointID)
+	if receiver == "" {
+		receiver = receiverOf(app, d.URL)
+	}
+	d.Queue = queueOf(receiver, laneOf(d))
+	err = h.store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		if d.EndpointID != "" {
+			e, err := h.unpaused(ctx, tx, app, d.EndpointID)
+			if err != nil {
+				return err
+			}
+			d.URL = e.URL
+		}
+		return tx.Deliveries().Create(ctx, d)
+	})
+	return d, err
+}
+
+// ReplaySince sends the endpoint every event again that it wants and that was written since, in the
+// order in which they happened. It returns at once.
+func (h *Hooks) ReplaySince(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, since time.Time) error {
+	return h.store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		if _, err := h.unpaused(ctx, tx, app, id); err != nil {
+			return err
+		}
+		return enqueue(ctx, tx, JobReplay, ReplayArgs{
+			ApplicationID: app, EndpointID: id, After: latchkey.EventIDAt(since), Until: latchkey.EventIDAt(h.now().Add(time.Millisecond)),
+		})
+	})
+}
+
+// HandleReplay is the handler of JobReplay: it does one batch, and enqueues the next with it.
+func (h *Hooks) HandleReplay(ctx context.Context, args ReplayArgs) error {
+	err := h.store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		e, err := h.unpaused(ctx, tx, args.ApplicationID, args.EndpointID)
+		if err != nil {
+			return err
+		}
+		events, err := tx.Events().List(ctx, args.ApplicationID, store.EventFilter{}, args.After, replayBatch)
+		if err != nil {
+			return err
+		}
+		for _, ev := range events {
+			if ev.ID >= args.Until {
+				return nil
+			}
+			args.After = ev.ID
+			if ev.Type == latchkey.EventWebhookTest || !e.Wants(ev) {
+				continue
+			}
+			if _, err := h.tellAgain(ctx, tx, e, ev); err != nil {
+				return err
+			}
+		}
+		if len(events) < replayBatch {
+			return nil
+		}
+		return enqueue(ctx, tx, JobReplay, args)
+	})
+	if errs.Is(err, errs.CodeWebhookPaused) || errs.Is(err, errs.CodeNotFound) {
+		return nil // paused or deleted meanwhile: there is nobody to tell
+	}
+	return err
+}
+
+func enqueue(ctx context.Context, tx store.Tx, kind string, args any) error {
+	enc, err := json.Marshal(args)
+	if err != nil {
+		return fmt.Errorf("hooks: job: %w", err)
+	}
+	return tx.Enqueue(ctx, store.Job{Kind: kind, Args: enc})
+}
+
+// Handlers are the jobs that hooks needs done.
+func (h *Hooks) Handlers() map[string]store.Handler {
+	return map[string]store.Handler{
+		// What an earlier version enqueued: the deliveries are found without.
+		JobKind:       func(context.Context, store.RunningJob) error { return nil },
+		JobReplay:     handler(h.HandleReplay),
+		JobWatchLinks: handler(h.WatchLinks),
+	}
+}
+
+func handler[T any](do func(ctx context.Context, args T) error) store.Handler {
+	return func(ctx context.Context, j store.RunningJob) error {
+		var args T
+		if err := json.Unmarshal(j.Args, &args); err != nil {
+			return store.CancelJob(err)
+		}
+		return do(ctx, args)
+	}
+}
