@@ -163,14 +163,6 @@ func TestOAuthStateIsTheBrowsers(t *testing.T) {
 			t.Errorf("%s: the flow is %s (%v), after %d exchanges", what, now.raw, err, w.idp.Asked("/token"))
 		}
 	}
-	with := func(name, value string) url.Values {
-		c := url.Values{}
-		for k := range q {
-			c.Set(k, q.Get(k))
-		}
-		c.Set(name, value)
-		return c
-	}
 	own := &http.Client{Jar: v.http.Jar, Transport: v.http.Transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	stranger := &http.Client{Transport: listening{w.seen, transport(nil)}, CheckRedirect: own.CheckRedirect}
 	flowID, secret, _ := strings.Cut(state, ".")
@@ -178,7 +170,7 @@ func TestOAuthStateIsTheBrowsers(t *testing.T) {
 		"none": "", "no secret": flowID, "empty secret": flowID + ".", "another secret": flowID + "." + strings.Repeat("A", len(secret)),
 		"another flow": "flw_00000000000000000000000000." + secret, "administrator's": "adm." + state, "long": strings.Repeat("x", 9000),
 	} {
-		res := callback(own, with("state", forged))
+		res := callback(own, with(q, "state", forged))
 		if strings.Contains(string(res.body), "code-") || res.status >= 500 {
 			t.Errorf("a state (%s) is answered with %d %s", what, res.status, res.body)
 		}

@@ -397,6 +397,31 @@ func TestRedirectIsBoundToFlowAndBrowser(t *testing.T) {
 	}
 }
 
+// TestExpiredState comes back from a redirect when the link has expired: in its grace that counts, after
+// it nothing does.
+func TestExpiredState(t *testing.T) {
+	for _, c := range []struct {
+		after time.Duration
+		ends  latchkey.FlowStatus
+	}{{61 * time.Minute, latchkey.FlowCompleted}, {80 * time.Minute, latchkey.FlowExpired}} {
+		r := newRig(t, options{})
+		l := r.link()
+		b := r.browser(l.Token)
+		_, state, _ := strings.Cut(b.login("redirect").Step.URL, "state=")
+		r.clock.move(c.after)
+		back, err := r.engine.Return(t.Context(), state, map[string]string{"code": "mock"}, b.cookies)
+		if err != nil || back.Token != l.Token {
+			t.Errorf("after %s: %+v, %v", c.after, back, err)
+		}
+		if v := b.awaitStatus(c.ends); v.Status != c.ends {
+			t.Errorf("after %s: %s", c.after, v.Status)
+		}
+		if made := len(r.accounts()) == 1; made != (c.ends == latchkey.FlowCompleted) {
+			t.Errorf("after %s there are %d accounts", c.after, len(r.accounts()))
+		}
+	}
+}
+
 func TestOurOwnFailures(t *testing.T) {
 	r := newRig(t, options{})
 	for _, user := range []string{"error", "crash"} {
