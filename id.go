@@ -81,11 +81,7 @@ func NewAccountID(now time.Time) AccountID { return AccountID(newID(prefixAccoun
 func NewEventID(now time.Time) EventID { return EventID(newID(prefixEvent, now)) }
 
 // EventIDAt sorts before the ids of all events of now and later, and after those before.
-func EventIDAt(now time.Time) EventID {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(max(now.UnixMilli(), 0))<<16)
-	return EventID(prefixEvent + idEncoding.EncodeToString(b[:]))
-}
+func EventIDAt(now time.Time) EventID { return EventID(idAt(prefixEvent, now)) }
 
 // NewEndpointID makes an endpoint's id, created at now.
 func NewEndpointID(now time.Time) EndpointID { return EndpointID(newID(prefixEndpoint, now)) }
@@ -123,6 +119,24 @@ func newID(prefix string, now time.Time) string {
 	// crypto/rand.Read never fails: it ends the program where the system has no randomness.
 	_, _ = rand.Read(b[8:])
 	return prefix + idEncoding.EncodeToString(b[:])
+}
+
+// LinkIDAt is the same for links.
+func LinkIDAt(t time.Time) LinkID { return LinkID(idAt(prefixLink, t)) }
+
+func idAt(prefix string, t time.Time) string {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(max(t.UnixMilli(), 0))<<16)
+	return prefix + idEncoding.EncodeToString(b[:])
+}
+
+// Time is when the id was made, to the millisecond; zero for what is no id.
+func (id LinkID) Time() time.Time {
+	raw, err := idEncoding.DecodeString(strings.TrimPrefix(string(id), prefixLink))
+	if err != nil || len(raw) != 16 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(raw[:8]) >> 16)).UTC()
 }
 
 // IsFlowID tells whether s, which anybody may have made up, can be the id of a flow.

@@ -81,7 +81,9 @@ type Link struct {
 	// TellExpiry is when somebody is to be told that it has expired; zero where nobody is.
 	TellExpiry time.Time
 	Test       bool
-	Terms      LinkTerms
+	// KeyID is the key that made the link; empty where no key did.
+	KeyID KeyID
+	Terms LinkTerms
 }
 
 // LinkTerms is the rest of what the application asked for when it made the link.

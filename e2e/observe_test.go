@@ -125,7 +125,7 @@ func TestMetricsOfAJourney(t *testing.T) {
 		`latchkey_checks_total\{provider="IMAP",status="OK"\} 1`,
 		`latchkey_accounts\{provider="IMAP",status="OK"\} 1`,
 		`latchkey_http_requests_total\{route="POST /v1/[a-z/]*link[s]?",status="201"\} 1`,
-		`latchkey_jobs_total\{kind="deliver",outcome="done"\} 1`,
+		`latchkey_jobs_total\{kind="funnel",outcome="done"\} [1-9]`,
 		`latchkey_egress_requests_total\{outcome="answered",purpose="webhook"\} 1`,
 		`latchkey_work_seconds_count\{outcome="done",provider="IMAP"\} [1-9]`,
 		`latchkey_seals_total\{operation="open",outcome="ok"\} [1-9]`,
@@ -142,7 +142,39 @@ func TestMetricsOfAJourney(t *testing.T) {
 	if got := s.status(t, "/metrics"); got != http.StatusNotFound {
 		t.Errorf("/metrics is %d on the public listener", got)
 	}
-	if !regexp.MustCompile(`msg=job kind=deliver outcome=done attempt=1 duration_ms=`).MatchString(s.log.String()) {
+	if !regexp.MustCompile(`msg=job kind=funnel outcome=done attempt=1 duration_ms=`).MatchString(s.log.String()) {
 		t.Error("the job has no line in the log")
+	}
+}
+
+// TestFunnelOfAJourney waits for what was done to be counted.
+func TestFunnelOfAJourney(t *testing.T) {
+	t.Parallel()
+	mail := newMail(t, "funnel.test")
+	s := run(t, mail.env)
+	email, password := mail.user(s.install, "maria@funnel.test")
+	s.api.link(t) // nobody comes
+	v := s.visit(s.api.link(t))
+	f := v.at(t, answers{"imap.email": {"email": email}}, "imap.password")
+	if f = v.submit(t, f, fields{"password": s.seen.password(" wrong")}); !f.has("password", "wrong_password") {
+		t.Fatalf("a wrong password: %s", f.raw)
+	}
+	if f = v.submit(t, f, fields{"password": password}); !completed(f) {
+		t.Fatalf("in the end: %s", f.raw)
+	}
+	var res response
+	eventually(t, 2*time.Minute, "the journey is counted", func() bool {
+		res = s.api.must(t, http.StatusOK, http.MethodGet, "/v1/funnel", nil)
+		return res.text("connected") == "1" && res.text("created") == "2"
+	})
+	for path, want := range map[string]string{
+		"opened": "1", "started": "1", "provider_chosen": "1", "expired": "0", "providers.0.provider": "IMAP", "providers.0.connected": "1",
+	} {
+		if got := res.text(path); got != want {
+			t.Errorf("%s is %q, not %q: %s", path, got, want, res.body)
+		}
+	}
+	if !strings.Contains(string(res.body), `{"kind":"step_failed","step":"imap.password","code":"wrong_password","links":1,"times":1}`) {
+		t.Errorf("the wrong password is not counted: %s", res.body)
 	}
 }

@@ -50,6 +50,7 @@ func (in *installation) handlers() map[string]store.Handler {
 			}
 			return in.engine.ExpireDue(ctx, args)
 		},
+		jobFunnel: func(ctx context.Context, _ store.RunningJob) error { return in.funnel.Count(ctx) },
 		jobForget: func(ctx context.Context, _ store.RunningJob) error { return in.forget(ctx) },
 	}
 	maps.Copy(all, in.hooks.Handlers())

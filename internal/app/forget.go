@@ -17,6 +17,14 @@ const (
 	forgetBatch    = 1000
 	// forgetRounds bounds one run of the job; what is left waits for the next.
 	forgetRounds = 50
+	// keepFunnel is in days of the links' creation.
+	keepFunnel = 400 * 24 * time.Hour
+)
+
+// jobFunnel counts how far links got. It is a name of its own since it runs much more often.
+const (
+	jobFunnel   = "funnel"
+	funnelEvery = 15 * time.Second
 )
 
 // forget removes old events, deliveries and idempotent answers, in small transactions.
@@ -27,6 +35,13 @@ func (in *installation) forget(ctx context.Context) error {
 		"deliveries": func() (int, error) {
 			return in.store.Deliveries().DeleteFinished(ctx, now.Add(-keepDeliveries), forgetBatch)
 		},
+		"links": func() (int, error) {
+			if in.cfg.KeepLinks == 0 {
+				return 0, nil
+			}
+			return in.store.Links().DeleteEnded(ctx, now.AddDate(0, 0, -in.cfg.KeepLinks), forgetBatch)
+		},
+		"funnel":  func() (int, error) { return in.store.Funnel().DeleteBefore(ctx, now.Add(-keepFunnel), forgetBatch) },
 		"answers": func() (int, error) { return in.store.Idempotency().DeleteExpired(ctx, now, forgetBatch) },
 	} {
 		total := 0

@@ -16,6 +16,7 @@ import (
 	"latchkey/internal/applications"
 	"latchkey/internal/config"
 	"latchkey/internal/connector"
+	"latchkey/internal/funnel"
 	"latchkey/internal/hooks"
 	"latchkey/internal/hosted"
 	"latchkey/internal/metrics"
@@ -44,6 +45,7 @@ type installation struct {
 	engine     *hosted.Engine
 	connectors map[latchkey.Provider]connector.Connector
 	clients    *providerapps.Service
+	funnel     *funnel.Counter
 
 	closersMu sync.Mutex
 	closers   []func() error
@@ -135,6 +137,7 @@ func (in *installation) build(ctx context.Context) error {
 	if err := in.connect(ctx); err != nil {
 		return err
 	}
+	in.funnel = funnel.New(funnel.Config{Store: in.store, Now: in.now, Expired: func(n int) { in.metrics.Link("expired", n) }})
 	callback := in.callbackURL()
 	in.clients = providerapps.New(providerapps.Config{
 		Store: in.store, Connectors: in.connectors, Events: in.hooks, CallbackURL: callback, Now: in.now, Log: in.log,

@@ -157,7 +157,7 @@ func (in *installation) serve(ctx context.Context, ready func(addr string)) erro
 	}
 	worker, err := in.store.Work(context.WithoutCancel(ctx), sqlstore.WorkConfig{
 		Handlers: in.handlers(), Timeout: jobTimeout, MaxWorkers: maxWorkers,
-		Periodic: []sqlstore.Periodic{{Kind: jobForget, Every: forgetEvery}},
+		Periodic: []sqlstore.Periodic{{Kind: jobForget, Every: forgetEvery}, {Kind: jobFunnel, Every: funnelEvery, RunOnStart: true}},
 	})
 	if err != nil {
 		return errors.Join(err, ln.Close())
@@ -275,7 +275,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	}
 	v1 := api.New(api.Config{
 		BaseURL: base, Now: in.now, Log: in.log, Keys: in.apps, Links: in.engine, Direct: in.engine, Accounts: in.accounts,
-		Events: in.store.Events(), Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, Version: Version,
+		Events: in.store.Events(), Funnel: in.funnel, Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, Version: Version,
 		KeyLimit:      limit(in.cfg.KeyRate),
 		WrongKeyLimit: web.Limit{PerSecond: wrongKeyPerSecond, Burst: wrongKeyBurst},
 	})

@@ -40,6 +40,8 @@ type body struct {
 	RedirectState []byte `json:"redirect_state,omitempty"`
 	// AdminState is the hash of the state in the link for an administrator, on a step that has one.
 	AdminState []byte `json:"admin_state,omitempty"`
+	// Told are the steps that the link's history has of this flow.
+	Told []string `json:"told,omitempty"`
 	// Failure and Result are what a finished flow shows to its own browser.
 	Failure *failure `json:"failure,omitempty"`
 	Result  *result  `json:"result,omitempty"`

@@ -75,7 +75,7 @@ func (e *Engine) grant(ctx context.Context, tx store.Tx, t *transit, g connector
 	if err := tx.Links().Update(ctx, t.link); err != nil {
 		return err
 	}
-	ev, err := e.emit(ctx, tx, t, latchkey.EventLinkCompleted, map[string]any{"account_id": acc.ID, "state": s.state})
+	ev, err := e.emit(ctx, tx, t, latchkey.EventLinkCompleted, map[string]any{"account_id": acc.ID, "state": s.state, "provider": t.flow.Provider})
 	if err != nil || t.link.Terms.NotifyURL == "" {
 		return err
 	}

@@ -132,7 +132,11 @@ func (e *Engine) expire(ctx context.Context, tx store.Tx, link latchkey.Link) (l
 	if err := tx.Links().TellExpiry(ctx, link.ID, time.Time{}); err != nil {
 		return link, err
 	}
-	data, err := eventData(linkData(link, nil))
+	told := linkData(link, map[string]any{})
+	if now.Before(link.ExpiresAt) {
+		told["early"] = true // the application ended it before its time
+	}
+	data, err := eventData(told)
 	if err != nil {
 		return link, err
 	}

@@ -88,6 +88,7 @@ func (r *reporter) write(ctx context.Context, s connector.Step) error {
 // between moves the version, so it is tried again.
 func (r *reporter) change(ctx context.Context, edit func(b *body) bool) error {
 	for {
+		var told []fact
 		err := r.engine.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
 			t, err := r.engine.reopen(ctx, tx, r.flow, r.fence)
 			if err != nil {
@@ -99,8 +100,15 @@ func (r *reporter) change(ctx context.Context, edit func(b *body) bool) error {
 			if !edit(&t.body) {
 				return nil
 			}
+			if err := r.engine.tellShown(ctx, tx, t); err != nil {
+				return err
+			}
+			told = t.told
 			return t.save(ctx, tx)
 		})
+		if err == nil {
+			r.engine.observe(told)
+		}
 		if !errors.Is(err, store.ErrStale) {
 			return err
 		}

@@ -124,6 +124,7 @@ type options struct {
 	idle    bool // do not run the runner
 	live    bool // not a test application
 	apps    hosted.Apps
+	observe hosted.Observer
 	// wrap puts something between the engine and the store.
 	wrap func(store.Store) store.Store
 	// with replaces connectors.
@@ -181,7 +182,7 @@ func newRig(t *testing.T, o options) *rig {
 	r.engine = hosted.New(hosted.Config{
 		Store: between, Connectors: connectors,
 		Herald: r.heard, Listeners: r.heard.hooks, Revocations: r, Apps: o.apps, Owner: o.owner, CallbackURL: "http://127.0.0.1/oauth/callback",
-		Now: r.clock.now, Log: log, Lease: o.lease, Wait: o.wait, Edge: o.edge,
+		Now: r.clock.now, Log: log, Lease: o.lease, Wait: o.wait, Edge: o.edge, Observe: o.observe,
 	})
 	r.app = ensureApp(t, r.store, !o.live)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -186,14 +186,28 @@ func (e *Engine) flushOpened(ctx context.Context) {
 	counts := e.opened.drain()
 	// In one order, so that two replicas do not lock each other out.
 	for ids := range slices.Chunk(slices.Sorted(maps.Keys(counts)), flushBatch) {
+		var first []store.FunnelCount
 		err := e.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+			first = nil
 			for _, id := range ids {
-				if err := e.countOpened(ctx, tx, id, counts[id]); err != nil && !errors.Is(err, store.ErrNotFound) {
+				app, err := e.countOpened(ctx, tx, id, counts[id])
+				if err != nil && !errors.Is(err, store.ErrNotFound) {
 					return err
 				}
+				if app != "" {
+					first = append(first, store.FunnelCount{
+						ApplicationID: app, Day: id.Time().Truncate(24 * time.Hour), Stage: stageOpened, Links: 1, Times: 1,
+					})
+				}
 			}
-			return nil
+			if len(first) == 0 {
+				return nil
+			}
+			return tx.Funnel().Add(ctx, first...)
 		})
+		if err == nil {
+			e.cfg.Observe.Link(stageOpened, len(first))
+		}
 		if err != nil {
 			if ctx.Err() == nil {
 				e.cfg.Log.WarnContext(ctx, "views not counted", logFlow(latchkey.Flow{LinkID: ids[0]}, err)...)
@@ -203,17 +217,21 @@ func (e *Engine) flushOpened(ctx context.Context) {
 	}
 }
 
-// countOpened adds views of a link, and tells of the first.
-func (e *Engine) countOpened(ctx context.Context, tx store.Tx, id latchkey.LinkID, n int64) error {
+// stageOpened is the funnel's name for links that were opened: they are counted here, where it is known
+// which view was the first.
+const stageOpened = "opened"
+
+// countOpened adds views of a link, and tells of the first: whose link it is.
+func (e *Engine) countOpened(ctx context.Context, tx store.Tx, id latchkey.LinkID, n int64) (latchkey.ApplicationID, error) {
 	total, err := tx.Links().AddOpened(ctx, id, n)
-	if err != nil || total > n || e.cfg.Listeners == nil {
-		return err
+	if err != nil || total > n {
+		return "", err
 	}
 	link, err := tx.Links().ForUpdate(ctx, id)
-	if err != nil {
-		return err
+	if err != nil || e.cfg.Listeners == nil {
+		return link.ApplicationID, err
 	}
-	return e.emitLink(ctx, tx, link, latchkey.EventLinkOpened, linkData(link, map[string]any{"opened_count": total}))
+	return link.ApplicationID, e.emitLink(ctx, tx, link, latchkey.EventLinkOpened, linkData(link, map[string]any{"opened_count": total}))
 }
 
 // sweep ends flows whose time is over, and forgets what is no longer shown to anybody.

@@ -3,6 +3,7 @@ package hosted
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -166,6 +167,7 @@ func (e *Engine) show(ctx context.Context, tx store.Tx, t *transit, s connector.
 func (e *Engine) tellStep(ctx context.Context, tx store.Tx, t *transit, before connector.Step) error {
 	s := t.body.Step
 	if s.ID != before.ID {
+		t.body.tell(s.ID)
 		if _, err := e.emit(ctx, tx, t, latchkey.EventFlowStep, map[string]any{"step": s.ID, "provider": t.flow.Provider}); err != nil {
 			return err
 		}
@@ -177,6 +179,28 @@ func (e *Engine) tellStep(ctx context.Context, tx store.Tx, t *transit, before c
 		"step": s.ID, "provider": t.flow.Provider, "code": s.Errors[0].Code,
 	})
 	return err
+}
+
+// maxTold bounds how many steps of one flow are remembered as told.
+const maxTold = 64
+
+// tell remembers that the step is in the link's history, and tells whether it was not before.
+func (b *body) tell(step string) bool {
+	if slices.Contains(b.Told, step) || len(b.Told) >= maxTold {
+		return false
+	}
+	b.Told = append(b.Told, step)
+	return true
+}
+
+// tellShown writes what a Work shows into the link's history, the first time in a flow: a code that is
+// replaced every half minute, or a poll that comes back to the same step, is told once.
+func (e *Engine) tellShown(ctx context.Context, tx store.Tx, t *transit) error {
+	if s := t.body.Step; s.ID != "" && t.body.tell(s.ID) {
+		_, err := e.emit(ctx, tx, t, latchkey.EventFlowStep, map[string]any{"step": s.ID, "provider": t.flow.Provider})
+		return err
+	}
+	return nil
 }
 
 // hold writes a Work down, held by this process, which begins it right after the commit.

@@ -270,7 +270,9 @@ func (e *Engine) commit(f latchkey.Flow, turn connector.Turn) {
 		}
 		t.apps = apps
 		if again(t.body.Work, turn) {
-			e.reschedule(t, turn)
+			if err := e.reschedule(ctx, tx, t, turn); err != nil {
+				return err
+			}
 		} else if err := e.take(ctx, tx, t, turn); err != nil {
 			return err
 		}
@@ -373,10 +375,11 @@ func again(w *connector.Work, turn connector.Turn) bool {
 
 // reschedule lets a poll rest. The version stays: the end user is asked nothing new, and an answer
 // that is on its way stays good.
-func (e *Engine) reschedule(t *transit, turn connector.Turn) {
+func (e *Engine) reschedule(ctx context.Context, tx store.Tx, t *transit, turn connector.Turn) error {
 	t.body.Work, t.body.Step, t.body.State = turn.Work, turn.Work.Show, turn.State
 	t.flow.LeaseOwner, t.flow.LeaseUntil = "", time.Time{}
 	t.flow.WorkDue = t.now.Add(turn.Work.Repeat)
+	return e.tellShown(ctx, tx, t)
 }
 
 // dropGrant withdraws what the end user granted in a Turn that was not taken.

@@ -61,6 +61,7 @@ type Tx interface {
 	Senders() Senders
 	Mails() Mails
 	Settings() Settings
+	Funnel() Funnel
 	// Enqueue adds jobs; they run after commit, at least once.
 	Enqueue(ctx context.Context, jobs ...Job) error
 }
@@ -132,6 +133,8 @@ type Links interface {
 	List(ctx context.Context, app latchkey.ApplicationID, f LinkFilter, p Page) ([]latchkey.Link, error)
 	// AddOpened adds to OpenedCount, and returns how many there are now.
 	AddOpened(ctx context.Context, id latchkey.LinkID, n int64) (int64, error)
+	// DeleteEnded removes links that expired, or would have, before the time.
+	DeleteEnded(ctx context.Context, before time.Time, limit int) (int, error)
 	// DueToExpire lists links whose TellExpiry has come, the oldest first.
 	DueToExpire(ctx context.Context, now time.Time, limit int) ([]latchkey.Link, error)
 	// TellExpiry sets when to tell that the link has expired; zero means never.

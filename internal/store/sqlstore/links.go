@@ -23,6 +23,7 @@ func (l links) Create(ctx context.Context, v latchkey.Link) error {
 		CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt), ExpiresAt: ms(v.ExpiresAt),
 		FlowID: string(v.FlowID), AccountID: string(v.AccountID), LastFailure: v.LastFailure,
 		OpenedCount: v.OpenedCount, Test: v.Test, Terms: string(terms), TellExpiry: ms(v.TellExpiry),
+		KeyID: string(v.KeyID),
 	}
 	return l.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateLink(ctx, p) })
 }
@@ -120,6 +121,11 @@ func (l links) WatchExpiry(ctx context.Context, app latchkey.ApplicationID, afte
 	return total, err
 }
 
+func (l links) DeleteEnded(ctx context.Context, before time.Time, n int) (int, error) {
+	p := sqlgen.DeleteLinksEndedParams{Before: ms(before), Page: limit(n)}
+	return l.remove(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.DeleteLinksEnded(ctx, p) })
+}
+
 func (l links) List(ctx context.Context, app latchkey.ApplicationID, f store.LinkFilter, p store.Page) ([]latchkey.Link, error) {
 	var rows []sqlgen.Link
 	err := l.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
@@ -195,6 +201,6 @@ func linkFromRow(r sqlgen.Link) (latchkey.Link, error) {
 		Type: latchkey.LinkType(r.Type), Dialect: latchkey.Dialect(r.Dialect), Status: latchkey.LinkStatus(r.Status),
 		Name: r.Name, CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt), ExpiresAt: at(r.ExpiresAt),
 		FlowID: latchkey.FlowID(r.FlowID), AccountID: latchkey.AccountID(r.AccountID), LastFailure: r.LastFailure,
-		OpenedCount: r.OpenedCount, Test: r.Test, Terms: terms, TellExpiry: at(r.TellExpiry),
+		OpenedCount: r.OpenedCount, Test: r.Test, Terms: terms, TellExpiry: at(r.TellExpiry), KeyID: latchkey.KeyID(r.KeyID),
 	}, err
 }

@@ -47,6 +47,7 @@ func Run(t *testing.T, open Open) {
 		"senders":        testSenders,
 		"mails":          testMails,
 		"settings":       testSettings,
+		"funnel":         testFunnel,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

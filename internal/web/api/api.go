@@ -11,6 +11,7 @@ import (
 
 	"latchkey"
 	"latchkey/internal/connector"
+	"latchkey/internal/funnel"
 	"latchkey/internal/hosted"
 	"latchkey/internal/providerapps"
 	"latchkey/internal/store"
@@ -75,6 +76,11 @@ type ProviderApps interface {
 	Verify(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (providerapps.Verification, error)
 }
 
+// Funnel reads how far links got.
+type Funnel interface {
+	Read(ctx context.Context, app latchkey.ApplicationID, from, to time.Time) (funnel.Funnel, error)
+}
+
 // Config is what the API needs.
 type Config struct {
 	BaseURL *url.URL
@@ -88,6 +94,8 @@ type Config struct {
 	Events   Events
 	Answers  Answers
 	MAC      MAC
+	// Funnel may be nil only where nobody asks for it.
+	Funnel Funnel
 	// ProviderApps may be nil only where nobody asks for one.
 	ProviderApps ProviderApps
 

@@ -23,6 +23,7 @@ import (
 	"latchkey/internal/connector"
 	"latchkey/internal/connector/mock"
 	"latchkey/internal/errs"
+	"latchkey/internal/funnel"
 	"latchkey/internal/hosted"
 	"latchkey/internal/providerapps"
 	"latchkey/internal/secret"
@@ -167,7 +168,7 @@ func newHouse(t testing.TB, change func(*api.Config)) *house {
 	}
 	cfg := api.Config{
 		BaseURL: base, Now: h.now, Log: log, Keys: h.apps, Links: engine, Direct: h.direct, Accounts: accountService,
-		Events: h.store.Events(), Answers: h.store.Idempotency(), MAC: ring, ProviderApps: h.clients, Version: "0.0.0",
+		Events: h.store.Events(), Answers: h.store.Idempotency(), MAC: ring, Funnel: funnel.New(funnel.Config{Store: h.store, Now: h.now}), ProviderApps: h.clients, Version: "0.0.0",
 	}
 	if change != nil {
 		change(&cfg)

@@ -87,7 +87,7 @@ func (a *API) linkRoutes() []route {
 }
 
 func (a *API) otherRoutes() []route {
-	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute()}, a.providerAppRoutes()), []route{
+	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute(), a.funnelRoute()}, a.providerAppRoutes()), []route{
 		{
 			method: http.MethodGet, path: "/events", permission: latchkey.PermWebhooks, handle: a.listEvents,
 			doc: doc{

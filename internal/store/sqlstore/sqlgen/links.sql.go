@@ -27,8 +27,8 @@ func (q *Queries) AddOpened(ctx context.Context, arg AddOpenedParams) (int64, er
 
 const createLink = `-- name: CreateLink :execrows
 INSERT INTO links (id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at,
-    flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT DO NOTHING
 `
 
@@ -50,6 +50,7 @@ type CreateLinkParams struct {
 	Test          bool
 	Terms         string
 	TellExpiry    int64
+	KeyID         string
 }
 
 func (q *Queries) CreateLink(ctx context.Context, arg CreateLinkParams) (int64, error) {
@@ -71,6 +72,7 @@ func (q *Queries) CreateLink(ctx context.Context, arg CreateLinkParams) (int64, 
 		arg.Test,
 		arg.Terms,
 		arg.TellExpiry,
+		arg.KeyID,
 	)
 	if err != nil {
 		return 0, err
@@ -79,7 +81,7 @@ func (q *Queries) CreateLink(ctx context.Context, arg CreateLinkParams) (int64, 
 }
 
 const getLink = `-- name: GetLink :one
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links WHERE id = $1
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links WHERE id = $1
 `
 
 func (q *Queries) GetLink(ctx context.Context, id string) (Link, error) {
@@ -103,12 +105,13 @@ func (q *Queries) GetLink(ctx context.Context, id string) (Link, error) {
 		&i.Test,
 		&i.Terms,
 		&i.TellExpiry,
+		&i.KeyID,
 	)
 	return i, err
 }
 
 const getLinkForUpdate = `-- name: GetLinkForUpdate :one
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links WHERE id = $1 FOR UPDATE
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) GetLinkForUpdate(ctx context.Context, id string) (Link, error) {
@@ -132,12 +135,13 @@ func (q *Queries) GetLinkForUpdate(ctx context.Context, id string) (Link, error)
 		&i.Test,
 		&i.Terms,
 		&i.TellExpiry,
+		&i.KeyID,
 	)
 	return i, err
 }
 
 const linkByToken = `-- name: LinkByToken :one
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links WHERE token_hash = $1
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links WHERE token_hash = $1
 `
 
 func (q *Queries) LinkByToken(ctx context.Context, tokenHash []byte) (Link, error) {
@@ -161,12 +165,13 @@ func (q *Queries) LinkByToken(ctx context.Context, tokenHash []byte) (Link, erro
 		&i.Test,
 		&i.Terms,
 		&i.TellExpiry,
+		&i.KeyID,
 	)
 	return i, err
 }
 
 const linksDueToExpire = `-- name: LinksDueToExpire :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links WHERE tell_expiry > 0 AND tell_expiry <= $1 ORDER BY tell_expiry LIMIT $2
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links WHERE tell_expiry > 0 AND tell_expiry <= $1 ORDER BY tell_expiry LIMIT $2
 `
 
 type LinksDueToExpireParams struct {
@@ -201,6 +206,7 @@ func (q *Queries) LinksDueToExpire(ctx context.Context, arg LinksDueToExpirePara
 			&i.Test,
 			&i.Terms,
 			&i.TellExpiry,
+			&i.KeyID,
 		); err != nil {
 			return nil, err
 		}
@@ -216,7 +222,7 @@ func (q *Queries) LinksDueToExpire(ctx context.Context, arg LinksDueToExpirePara
 }
 
 const listLinks = `-- name: ListLinks :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links WHERE application_id = $1 AND dialect <> 'direct' AND id < $2
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links WHERE application_id = $1 AND dialect <> 'direct' AND id < $2
 ORDER BY id DESC LIMIT $3
 `
 
@@ -253,6 +259,7 @@ func (q *Queries) ListLinks(ctx context.Context, arg ListLinksParams) ([]Link, e
 			&i.Test,
 			&i.Terms,
 			&i.TellExpiry,
+			&i.KeyID,
 		); err != nil {
 			return nil, err
 		}
@@ -268,7 +275,7 @@ func (q *Queries) ListLinks(ctx context.Context, arg ListLinksParams) ([]Link, e
 }
 
 const listLinksByName = `-- name: ListLinksByName :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links
 WHERE application_id = $1 AND name = $2 AND name <> '' AND dialect <> 'direct' AND id < $3
 ORDER BY id DESC LIMIT $4
 `
@@ -312,6 +319,7 @@ func (q *Queries) ListLinksByName(ctx context.Context, arg ListLinksByNameParams
 			&i.Test,
 			&i.Terms,
 			&i.TellExpiry,
+			&i.KeyID,
 		); err != nil {
 			return nil, err
 		}
@@ -327,7 +335,7 @@ func (q *Queries) ListLinksByName(ctx context.Context, arg ListLinksByNameParams
 }
 
 const listLinksByNameAndStatus = `-- name: ListLinksByNameAndStatus :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links
 WHERE application_id = $1 AND name = $2 AND name <> '' AND status = $3 AND dialect <> 'direct' AND id < $4
     AND expires_at > $5
 ORDER BY id DESC LIMIT $6
@@ -376,6 +384,7 @@ func (q *Queries) ListLinksByNameAndStatus(ctx context.Context, arg ListLinksByN
 			&i.Test,
 			&i.Terms,
 			&i.TellExpiry,
+			&i.KeyID,
 		); err != nil {
 			return nil, err
 		}
@@ -391,7 +400,7 @@ func (q *Queries) ListLinksByNameAndStatus(ctx context.Context, arg ListLinksByN
 }
 
 const listLinksByNameExpired = `-- name: ListLinksByNameExpired :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links
 WHERE application_id = $1 AND name = $2 AND name <> '' AND dialect <> 'direct' AND id < $3 AND (status = 'expired'
     OR (status = 'in_progress' AND expires_at <= $4)
     OR (status IN ('created', 'failed', 'canceled') AND expires_at <= $5))
@@ -441,6 +450,7 @@ func (q *Queries) ListLinksByNameExpired(ctx context.Context, arg ListLinksByNam
 			&i.Test,
 			&i.Terms,
 			&i.TellExpiry,
+			&i.KeyID,
 		); err != nil {
 			return nil, err
 		}
@@ -456,7 +466,7 @@ func (q *Queries) ListLinksByNameExpired(ctx context.Context, arg ListLinksByNam
 }
 
 const listLinksByStatus = `-- name: ListLinksByStatus :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links
 WHERE application_id = $1 AND status = $2 AND dialect <> 'direct' AND id < $3 AND expires_at > $4
 ORDER BY id DESC LIMIT $5
 `
@@ -502,6 +512,7 @@ func (q *Queries) ListLinksByStatus(ctx context.Context, arg ListLinksByStatusPa
 			&i.Test,
 			&i.Terms,
 			&i.TellExpiry,
+			&i.KeyID,
 		); err != nil {
 			return nil, err
 		}
@@ -517,7 +528,7 @@ func (q *Queries) ListLinksByStatus(ctx context.Context, arg ListLinksByStatusPa
 }
 
 const listLinksExpired = `-- name: ListLinksExpired :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links
 WHERE application_id = $1 AND dialect <> 'direct' AND id < $2 AND (status = 'expired'
     OR (status = 'in_progress' AND expires_at <= $3)
     OR (status IN ('created', 'failed', 'canceled') AND expires_at <= $4))
@@ -566,6 +577,7 @@ func (q *Queries) ListLinksExpired(ctx context.Context, arg ListLinksExpiredPara
 			&i.Test,
 			&i.Terms,
 			&i.TellExpiry,
+			&i.KeyID,
 		); err != nil {
 			return nil, err
 		}

@@ -56,6 +56,26 @@ type Application struct {
 	FollowedUntil int64
 }
 
+type Audit struct {
+	ID            string
+	ApplicationID string
+	At            int64
+	Actor         string
+	ActorID       string
+	ActorName     string
+	Action        string
+	Target        string
+	Address       string
+	RequestID     string
+	Outcome       string
+	N             int64
+}
+
+type Cursor struct {
+	Name     string
+	Position string
+}
+
 type Delivery struct {
 	ID            string
 	ApplicationID string
@@ -141,6 +161,17 @@ type Flow struct {
 	ExpiresAt     int64
 }
 
+type Funnel struct {
+	ApplicationID string
+	Day           int64
+	Stage         string
+	Provider      string
+	Step          string
+	Code          string
+	Links         int64
+	Times         int64
+}
+
 type Idempotency struct {
 	ApplicationID string
 	Route         string
@@ -177,6 +208,7 @@ type Link struct {
 	Test          bool
 	Terms         string
 	TellExpiry    int64
+	KeyID         string
 }
 
 type Mail struct {
