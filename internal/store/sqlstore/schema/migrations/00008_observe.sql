@@ -39,12 +39,12 @@ CREATE INDEX audit_by_time ON audit (at);
 
 -- The key that made the link.
 ALTER TABLE links ADD COLUMN key_id idtext NOT NULL DEFAULT '';
-CREATE INDEX links_by_expiry ON links (expires_at);
+CREATE INDEX links_by_end ON links (expires_at);
 CREATE INDEX accounts_by_state ON accounts (provider, status);
 
 -- +goose Down
 DROP INDEX accounts_by_state;
-DROP INDEX links_by_expiry;
+DROP INDEX links_by_end;
 ALTER TABLE links DROP COLUMN key_id;
 DROP TABLE audit;
 DROP TABLE cursors;
