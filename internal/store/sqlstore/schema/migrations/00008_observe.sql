@@ -25,12 +25,12 @@ CREATE TABLE audit (
     application_id idtext NOT NULL,
     at             BIGINT NOT NULL,
     actor          TEXT   NOT NULL,
-    actor_id       TEXT   NOT NULL,
+    actor_id       idtext NOT NULL,
     actor_name     TEXT   NOT NULL,
     action         TEXT   NOT NULL,
     target         TEXT   NOT NULL,
     address        TEXT   NOT NULL,
-    request_id     TEXT   NOT NULL,
+    request_id     idtext NOT NULL,
     outcome        TEXT   NOT NULL,
     n              BIGINT NOT NULL
 );
