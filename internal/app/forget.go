@@ -13,6 +13,7 @@ const jobForget = "forget"
 const (
 	keepEvents     = 30 * 24 * time.Hour
 	keepDeliveries = 30 * 24 * time.Hour
+	keepMails      = 30 * 24 * time.Hour
 	forgetEvery    = 10 * time.Minute
 	forgetBatch    = 1000
 	// forgetRounds bounds one run of the job; what is left waits for the next.
@@ -42,6 +43,7 @@ func (in *installation) forget(ctx context.Context) error {
 			return in.store.Links().DeleteEnded(ctx, now.AddDate(0, 0, -in.cfg.KeepLinks), forgetBatch)
 		},
 		"funnel":  func() (int, error) { return in.store.Funnel().DeleteBefore(ctx, now.Add(-keepFunnel), forgetBatch) },
+		"mails":   func() (int, error) { return in.store.Mails().DeleteFinished(ctx, now.Add(-keepMails), forgetBatch) },
 		"answers": func() (int, error) { return in.store.Idempotency().DeleteExpired(ctx, now, forgetBatch) },
 	} {
 		total := 0

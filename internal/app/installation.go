@@ -19,6 +19,7 @@ import (
 	"latchkey/internal/funnel"
 	"latchkey/internal/hooks"
 	"latchkey/internal/hosted"
+	"latchkey/internal/mailer"
 	"latchkey/internal/metrics"
 	"latchkey/internal/providerapps"
 	"latchkey/internal/safehttp"
@@ -40,6 +41,7 @@ type installation struct {
 	// The rest is made by build: only the server needs it.
 	egress     *safehttp.Egress
 	listeners  listeners
+	mailer     *mailer.Service
 	hooks      *hooks.Hooks
 	accounts   *accounts.Service
 	engine     *hosted.Engine
@@ -138,6 +140,9 @@ func (in *installation) build(ctx context.Context) error {
 		return err
 	}
 	in.funnel = funnel.New(funnel.Config{Store: in.store, Now: in.now, Expired: func(n int) { in.metrics.Link("expired", n) }})
+	if in.mailer, err = in.newMailer(); err != nil {
+		return err
+	}
 	callback := in.callbackURL()
 	in.clients = providerapps.New(providerapps.Config{
 		Store: in.store, Connectors: in.connectors, Events: in.hooks, CallbackURL: callback, Now: in.now, Log: in.log,

@@ -41,6 +41,7 @@ type Config struct {
 	DNSServer          string   `env:"LATCHKEY_DNS_SERVER" placeholder:"IP:PORT" help:"DNS server for every look-up; default is the system's."`
 
 	OAuth
+	Mail
 
 	// Both hold off floods; people and backends stay far below. A burst may be ten times as large.
 	AddressRate float64 `env:"LATCHKEY_ADDRESS_RATE" default:"1000" placeholder:"N" help:"Requests per second that one client address may make without a valid API key; 0 for no limit."`
@@ -110,6 +111,7 @@ func (c *Config) Check() error {
 	}
 	c.OAuth.check(add)
 	c.Operation.check(add)
+	c.checkMail(add)
 	return errors.Join(bad...)
 }
 

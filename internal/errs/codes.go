@@ -91,3 +91,19 @@ const (
 	CodeAccessDenied       Code = "access_denied"
 	CodeCredentialRejected Code = "credential_rejected"
 )
+
+// Codes of senders and their mail: what a mail host or its token endpoint refused.
+const (
+	CodeNoSender            Code = "sender_missing"
+	CodeSenderUnproven      Code = "sender_unproven"
+	CodeSenderNotAllowed    Code = "sender_not_allowed"
+	CodeRecipientRefused    Code = "recipient_refused"
+	CodeMessageRefused      Code = "message_refused"
+	CodeMailboxNotFound     Code = "mailbox_not_found"
+	CodeServiceAccount      Code = "service_account_invalid"
+	CodeClientID            Code = "client_id_unknown"
+	CodeClientSecret        Code = "client_secret_wrong"
+	CodeClientSecretExpired Code = "client_secret_expired"
+	CodeTenant              Code = "tenant_unknown"
+	CodeConsentMissing      Code = "admin_consent_missing"
+)

@@ -35,6 +35,9 @@ const (
 	// Discovery is looking for mail settings over HTTP: ports 80 and 443 of public addresses, and
 	// AllowMail, so that a lab's mail host can serve its own settings.
 	Discovery
+	// Relay is the operator's own mail relay: any address but those that are never reached. No
+	// application chooses it.
+	Relay
 )
 
 // String names the purpose in logs.
@@ -48,6 +51,8 @@ func (p Purpose) String() string {
 		return "oauth"
 	case Discovery:
 		return "discovery"
+	case Relay:
+		return "relay"
 	}
 	return "unknown"
 }

@@ -1,0 +1,431 @@
+package mailer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"latchkey"
+	"latchkey/internal/errs"
+	"latchkey/internal/store"
+)
+
+// How a lane is worked.
+const (
+	// defaultConnections is how many connections one sender's host gets from one process.
+	defaultConnections = 8
+	// claimTime is how long a claimed mail is ours: longer than connecting and sending may take, and
+	// short, since a mail whose process was killed waits that long.
+	claimTime = connectTime + sendTime + 10*time.Second
+	// laneTime is how long a bounded lane is ours without being taken again.
+	laneTime = 2 * claimTime
+	// idleTime and maxPerConnection end a connection before most hosts do.
+	idleTime         = 30 * time.Second
+	maxPerConnection = 100
+	// A host that refuses us, or hangs, is left alone for a while, and longer each time.
+	minPause = 2 * time.Second
+	maxPause = time.Minute
+)
+
+// caps is what a mail host allows one mailbox, over all our processes.
+type caps struct {
+	connections int
+	perMinute   int // 0 means no bound that we know
+}
+
+// exchangeCaps are Exchange Online's for one mailbox: three connections and 30 messages a minute
+// (learn.microsoft.com, “Improvements to SMTP client submission”); what is more, it delivers late.
+// They hold for Microsoft Graph as well.
+func exchangeCaps() caps { return caps{connections: 3, perMinute: 30} }
+
+// capsOf knows the hosts of others that count.
+func capsOf(host string) caps {
+	switch host = strings.ToLower(host); {
+	case host == "smtp.office365.com", host == "smtp-mail.outlook.com", strings.HasSuffix(host, ".office365.us"), strings.HasSuffix(host, ".partner.outlook.cn"):
+		return exchangeCaps()
+	}
+	return caps{connections: defaultConnections}
+}
+
+// lane works off one sender's mail.
+type lane struct {
+	s  *Service
+	id latchkey.SenderID
+	// kick wakes run while mails are under way.
+	kick chan struct{}
+	// caps and pace belong to run.
+	caps caps
+	pace *rate.Limiter
+
+	mu      sync.Mutex
+	from    identity
+	sender  latchkey.Sender
+	idle    []*wire
+	running bool
+	again   bool
+	pause   time.Duration
+	closed  time.Time // until when the host is left alone
+}
+
+// Run works off the outbox until ctx ends, and returns when what was begun is finished.
+func (s *Service) Run(ctx context.Context) error {
+	var working sync.WaitGroup
+	defer s.closeIdle(true)
+	defer working.Wait()
+	poll := time.NewTicker(s.cfg.Poll)
+	defer poll.Stop()
+	for {
+		if err := s.dispatch(ctx, &working); err != nil && ctx.Err() == nil {
+			s.cfg.Log.ErrorContext(ctx, "the outbox could not be looked at", slog.String("cause", err.Error()))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.wake:
+		case <-poll.C:
+			s.closeIdle(false)
+		}
+	}
+}
+
+// maxLanes is how many senders' lanes are looked at in one go.
+const maxLanes = 1000
+
+// dispatch starts each lane that has mail, unless it is running.
+func (s *Service) dispatch(ctx context.Context, working *sync.WaitGroup) error {
+	due, err := s.cfg.Store.Mails().Lanes(ctx, s.now(), maxLanes)
+	if err != nil {
+		return err
+	}
+	for _, id := range due {
+		l := s.lane(id)
+		if !l.start(s.now()) {
+			continue
+		}
+		working.Go(func() { l.run(ctx) })
+	}
+	return nil
+}
+
+func (s *Service) lane(id latchkey.SenderID) *lane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lanes[id]
+	if l == nil {
+		l = &lane{s: s, id: id, kick: make(chan struct{}, 1)}
+		s.lanes[id] = l
+	}
+	return l
+}
+
+// start tells whether the caller is to run the lane; a running one is told to look once more.
+func (l *lane) start(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Before(l.closed) {
+		return false
+	}
+	if l.running {
+		l.again = true
+		select {
+		case l.kick <- struct{}{}:
+		default:
+		}
+		return false
+	}
+	l.running = true
+	return true
+}
+
+// run sends until nothing is due, or the host is to be left alone. A mail that hangs keeps its own
+// connection busy and nobody else's.
+func (l *lane) run(ctx context.Context) {
+	done := make(chan error)
+	inFlight := 0
+	for {
+		claimed, err := l.claim(ctx, inFlight)
+		l.complain(ctx, err)
+		for _, m := range claimed {
+			if l.pace != nil {
+				l.pace.AllowN(l.s.now(), 1) // claim has seen that there is room
+			}
+			inFlight++
+			go func() { done <- l.one(ctx, m) }()
+		}
+		if inFlight == 0 {
+			if len(claimed) == 0 && l.stop(ctx) {
+				return
+			}
+			continue
+		}
+		select {
+		case err := <-done:
+			inFlight--
+			l.complain(ctx, err)
+		case <-l.kick:
+		}
+	}
+}
+
+// complain logs an error of our own and leaves the lane for a moment.
+func (l *lane) complain(ctx context.Context, err error) {
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	l.s.cfg.Log.ErrorContext(ctx, "mail could not be worked off", slog.String("sender_id", string(l.id)), slog.String("cause", err.Error()))
+	l.backOff()
+}
+
+// stop ends the lane, unless there was a kick since it looked.
+func (l *lane) stop(ctx context.Context) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.again && ctx.Err() == nil && !l.s.now().Before(l.closed) {
+		l.again = false
+		return false
+	}
+	l.running, l.again = false, false
+	return true
+}
+
+// claim takes as many mails as there are connections free. None where the host is to be left alone,
+// its minute is used up, or another process works the lane.
+func (l *lane) claim(ctx context.Context, inFlight int) ([]latchkey.Mail, error) {
+	now := l.s.now()
+	if l.leftAlone(ctx, now) {
+		return nil, nil
+	}
+	free := max(l.caps.connections, 1) - inFlight
+	if l.pace != nil {
+		free = min(free, int(l.pace.TokensAt(now)))
+	}
+	if free <= 0 {
+		return nil, nil
+	}
+	claimed, err := l.s.cfg.Store.Mails().Claim(ctx, l.id, now, now.Add(claimTime), free)
+	if err != nil || len(claimed) == 0 {
+		return nil, err
+	}
+	gone, err := l.load(ctx, claimed[0].ApplicationID)
+	if err != nil {
+		return nil, err // the claims run out
+	}
+	if gone {
+		return nil, l.orphan(ctx, claimed)
+	}
+	if l.caps.perMinute > 0 {
+		mine, err := l.s.cfg.Store.Mails().TakeLane(ctx, l.id, l.s.holder, now, now.Add(laneTime))
+		if err != nil {
+			return nil, err
+		}
+		if !mine {
+			l.backOff() // whoever has the lane looks every second
+			return nil, l.release(ctx, claimed)
+		}
+	}
+	return claimed, nil
+}
+
+// release gives mails back that another process is to send.
+func (l *lane) release(ctx context.Context, claimed []latchkey.Mail) error {
+	for _, m := range claimed {
+		claim := m.DueAt
+		m.DueAt = l.s.now()
+		if err := l.finish(ctx, m, claim); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load reads the sender as it now is; gone tells that there is none. A changed one gets new connections.
+func (l *lane) load(ctx context.Context, app latchkey.ApplicationID) (gone bool, err error) {
+	if l.id == "" {
+		r := l.s.cfg.Default
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.from, l.caps = identity{Email: r.Email, Name: r.Name}, capsOf(r.Host)
+		l.setPace()
+		return false, nil
+	}
+	sender, err := l.s.cfg.Store.Senders().Get(ctx, app, l.id)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !sender.UpdatedAt.Equal(l.sender.UpdatedAt) {
+		for _, w := range l.idle {
+			go w.close()
+		}
+		l.idle = nil
+	}
+	l.sender = sender
+	l.from = identity{Email: sender.Email, Name: sender.Name}
+	l.caps = capsOf(l.s.routeOf(sender).host)
+	if sender.Provider == latchkey.Microsoft {
+		l.caps = exchangeCaps()
+	}
+	l.setPace()
+	return false, nil
+}
+
+func (l *lane) setPace() {
+	if l.caps.perMinute > 0 && l.pace == nil {
+		l.pace = rate.NewLimiter(rate.Every(time.Minute/time.Duration(l.caps.perMinute)), l.caps.connections)
+	}
+	if l.caps.perMinute == 0 {
+		l.pace = nil
+	}
+}
+
+// orphan ends the mail of a sender that was deleted meanwhile, or leaves it to the default sender.
+func (l *lane) orphan(ctx context.Context, claimed []latchkey.Mail) error {
+	for _, m := range claimed {
+		claim := m.DueAt
+		m.UpdatedAt, m.Code, m.Status = l.s.now(), string(errs.CodeNoSender), latchkey.MailFailed
+		if l.s.cfg.Default.Set() && m.Kind != KindSenderProof && m.Kind != KindTest {
+			m.Status, m.SenderID, m.DueAt = latchkey.MailQueued, "", l.s.now()
+		}
+		if err := l.finish(ctx, m, claim); err != nil {
+			return err
+		}
+	}
+	l.s.Wake()
+	return nil
+}
+
+// one sends one claimed mail and writes down what became of it. It returns only our own errors.
+func (l *lane) one(ctx context.Context, m latchkey.Mail) error {
+	// What is begun is finished, also when the process is told to stop.
+	ctx = context.WithoutCancel(ctx)
+	if !l.s.now().Before(m.ExpiresAt) {
+		m.Status, m.UpdatedAt = latchkey.MailExpired, l.s.now()
+		return l.finish(ctx, m, m.DueAt)
+	}
+	var c content
+	if err := json.Unmarshal(m.Body, &c); err != nil {
+		return fmt.Errorf("mailer: the text of mail %s: %w", m.ID, err)
+	}
+	begun := l.s.now()
+	l.mu.Lock()
+	sender, from := l.sender, l.from
+	l.mu.Unlock()
+	err := l.deliver(ctx, m, c, sender, from)
+	return l.settle(ctx, m, sender, begun, err)
+}
+
+// settle decides what follows from one try.
+func (l *lane) settle(ctx context.Context, m latchkey.Mail, sender latchkey.Sender, begun time.Time, tryErr error) error {
+	claim, now := m.DueAt, l.s.now()
+	m.Attempts++
+	m.UpdatedAt = now
+	log := []slog.Attr{
+		slog.String("mail_id", string(m.ID)), slog.String("application_id", string(m.ApplicationID)), slog.String("sender_id", string(l.id)),
+		slog.String("kind", m.Kind), slog.Int("attempt", m.Attempts), slog.Duration("took", now.Sub(begun)),
+	}
+	if tryErr == nil {
+		m.Status, m.Code, m.Detail = latchkey.MailAccepted, "", ""
+		l.open()
+		l.s.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "mail accepted", append(log, slog.Duration("waited", now.Sub(m.CreatedAt)))...)
+		return errors.Join(l.finish(ctx, m, claim), l.note(ctx, ""))
+	}
+	v := explain(tryErr)
+	m.Code, m.Detail = string(v.Code), v.Detail
+	if v.Blame == ofSender || v.Blame == ofNobody {
+		l.backOff()
+	}
+	mayFall := l.id != "" && sender.Fallback && l.s.cfg.Default.Set() && m.Kind != KindSenderProof && m.Kind != KindTest
+	switch {
+	case v.Blame == ofSender && !v.Temporary && mayFall:
+		m.SenderID, m.DueAt = "", now
+		log = append(log, slog.Bool("by_default_sender", true))
+		defer l.s.Wake()
+	case v.Temporary, v.Blame == ofSender:
+		// A login that is refused may be mended while the mail is still of use.
+		m.DueAt = now.Add(l.retryIn(m.Attempts))
+		if !m.DueAt.Before(m.ExpiresAt) {
+			m.Status = latchkey.MailExpired
+		}
+	default:
+		m.Status = latchkey.MailFailed
+	}
+	l.s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "mail not accepted", append(log, slog.String("code", m.Code),
+		slog.String("said", m.Detail), slog.String("mail_status", string(m.Status)))...)
+	var noted error
+	if v.Blame == ofSender && !v.Temporary {
+		noted = l.note(ctx, string(v.Code))
+	}
+	return errors.Join(l.finish(ctx, m, claim), noted)
+}
+
+// finish writes; a claim that has ended is another's matter.
+func (l *lane) finish(ctx context.Context, m latchkey.Mail, claim time.Time) error {
+	if err := l.s.cfg.Store.Mails().Finish(ctx, m, claim); err != nil && !errors.Is(err, store.ErrStale) {
+		return fmt.Errorf("mailer: writing down a mail: %w", err)
+	}
+	return nil
+}
+
+// note keeps what is wrong with the sender where the operator looks, when it changes.
+func (l *lane) note(ctx context.Context, problem string) error {
+	l.mu.Lock()
+	same := l.id == "" || l.sender.Problem == problem
+	l.sender.Problem = problem
+	sender := l.sender
+	l.mu.Unlock()
+	if same {
+		return nil
+	}
+	return l.s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		now, err := tx.Senders().ForUpdate(ctx, sender.ApplicationID, sender.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		now.Problem = problem
+		return tx.Senders().Update(ctx, now) // UpdatedAt stays: connections and tokens are still its own
+	})
+}
+
+// retryIn is 2, 4, 8 … seconds and at most a minute, with jitter.
+func (l *lane) retryIn(attempts int) time.Duration {
+	d := min(minPause<<min(attempts-1, 10), maxPause)
+	return d/2 + time.Duration(l.s.cfg.Jitter()*float64(d)/2)
+}
+
+// backOff leaves the host alone for a while.
+func (l *lane) backOff() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.s.now().Before(l.closed) {
+		return // its other connections found the same
+	}
+	l.pause = min(max(2*l.pause, minPause/2), maxPause/2)
+	l.closed = l.s.now().Add(l.pause)
+}
+
+func (l *lane) open() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pause, l.closed = 0, time.Time{}
+}
+
+// leftAlone tells that nothing new is begun now.
+func (l *lane) leftAlone(ctx context.Context, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return ctx.Err() != nil || now.Before(l.closed)
+}
