@@ -40,6 +40,8 @@ const (
 	ReasonEgressDenied      Reason = "egress_denied"
 	ReasonProtocol          Reason = "protocol_error"
 	ReasonSealedUnreadable  Reason = "credential_unreadable"
+	ReasonAuthServerDown    Reason = "auth_server_unreachable"
+	ReasonAuthServerRefused Reason = "auth_server_refused"
 )
 
 // Action is what helps.
@@ -111,6 +113,9 @@ type Account struct {
 	Secret []byte
 	// ProviderApp is the OAuth client that the credential belongs to; empty where there is none.
 	ProviderApp ProviderAppID
+	// AuthServer says that the application's own authentication server keeps the credential: Secret then
+	// holds only how it is used.
+	AuthServer bool
 	// ExpiresAt is when the credential stops working unless it is renewed; RefreshAt is when that is
 	// tried next. Zero for credentials that do not expire.
 	ExpiresAt time.Time

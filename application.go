@@ -17,8 +17,10 @@ type Application struct {
 	// WebhookSecret signs what is sent to notify URLs (Standard Webhooks, whsec_…). Sealed at rest.
 	WebhookSecret string
 	// Sender is whom the application's mail comes from; empty means the installation's default sender.
-	Sender    SenderID
-	CreatedAt time.Time
+	Sender SenderID
+	// AuthServerURL is where the application answers for credentials that it keeps itself; may be empty.
+	AuthServerURL string
+	CreatedAt     time.Time
 }
 
 // Permission is what a key may do; see the list below.

@@ -23,7 +23,10 @@ type ProviderApp struct {
 	Default  bool
 	// Flag is the code of what is wrong with the client, as the provider said last; empty while all
 	// is well.
-	Flag      string
+	Flag string
+	// Declared is the key of the entry in the operator's configuration that the app comes from; empty
+	// for apps that were made otherwise.
+	Declared  string
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }

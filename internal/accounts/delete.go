@@ -26,6 +26,12 @@ const (
 	EventRevocationFailed = latchkey.EventRevocationFailed
 )
 
+// Why a grant was not revoked: another account stands on it, or the provider did not say yes.
+const (
+	revocationInUse   = "in_use"
+	revocationRefused = "provider_error"
+)
+
 // revokeArgs is the job. Sealed is the credential: nothing in here is secret as it stands.
 type revokeArgs struct {
 	// ID ties the sealed credential to this job.
@@ -37,7 +43,7 @@ type revokeArgs struct {
 	ExternalID    string                 `json:"external_id,omitempty"`
 	Identity      string                 `json:"identity"`
 	Params        json.RawMessage        `json:"params,omitempty"`
-	Sealed        []byte                 `json:"sealed"`
+	Sealed        []byte                 `json:"sealed"` // store.SealedArg
 	// ProviderApp is the OAuth client that the credential belongs to.
 	ProviderApp latchkey.ProviderAppID `json:"provider_app,omitempty"`
 	Test        bool                   `json:"test,omitempty"`
@@ -89,7 +95,8 @@ func (s *Service) Delete(ctx context.Context, app latchkey.ApplicationID, idOrEx
 }
 
 func (s *Service) enqueueRevocation(ctx context.Context, tx store.Tx, a latchkey.Account, tell bool) error {
-	if _, ok := s.cfg.Connectors[a.Provider].(connector.Revoker); !ok || len(a.Secret) == 0 {
+	// What an application's authentication server lends is not ours to end.
+	if _, ok := s.cfg.Connectors[a.Provider].(connector.Revoker); !ok || len(a.Secret) == 0 || a.AuthServer {
 		return nil
 	}
 	args := revokeArgs{
@@ -137,16 +144,16 @@ func (s *Service) HandleRevoke(ctx context.Context, j store.RunningJob) error {
 	}
 	if err == nil && others > 0 {
 		s.cfg.Log.InfoContext(ctx, "not revoked: another account uses the grant", slog.String("account_id", string(args.AccountID)), slog.String("provider", string(args.Provider)))
-		return s.tellRevocation(ctx, args, EventRevocationFailed)
+		return s.tellRevocation(ctx, args, EventRevocationFailed, revocationInUse)
 	}
 	if err == nil {
 		err = s.revoke(ctx, revoker, args, plain)
 	}
 	if err == nil {
-		return s.tellRevocation(ctx, args, EventRevoked)
+		return s.tellRevocation(ctx, args, EventRevoked, "")
 	}
 	if j.Attempt >= j.MaxAttempts {
-		return errors.Join(err, s.tellRevocation(ctx, args, EventRevocationFailed))
+		return errors.Join(err, s.tellRevocation(ctx, args, EventRevocationFailed, revocationRefused))
 	}
 	return err
 }
@@ -163,12 +170,16 @@ func (s *Service) revoke(ctx context.Context, revoker connector.Revoker, args re
 	return revoker.Revoke(ctx, c)
 }
 
-func (s *Service) tellRevocation(ctx context.Context, args revokeArgs, what latchkey.EventType) error {
+func (s *Service) tellRevocation(ctx context.Context, args revokeArgs, what latchkey.EventType, why string) error {
 	if !args.Tell {
 		return nil
 	}
 	a := latchkey.Account{ID: args.AccountID, Provider: args.Provider, Name: args.Name, ExternalID: args.ExternalID, Test: args.Test}
-	data, err := eventData(a, nil)
+	more := map[string]any{}
+	if why != "" {
+		more["reason"] = why
+	}
+	data, err := eventData(a, more)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"latchkey/internal/connector"
 )
 
-// DefaultRefreshRate is how many credentials of one provider a process renews in a second, unless
+// DefaultRefreshRate is how many credentials of one provider are renewed in a second, unless
 // the operator says otherwise: few enough not to be mistaken for an attack.
 const DefaultRefreshRate = 50
 
@@ -20,6 +20,9 @@ const (
 	// refreshLease is how long a claim keeps other replicas away. It outlasts everything that
 	// renewing one credential may take (two tries, and writing the result under trouble).
 	refreshLease = 5 * time.Minute
+	// refreshNeeds is how much of it must be left when the provider is asked: its pace may have had the
+	// account wait for long, and two that ask with one refresh token lose the grant.
+	refreshNeeds = 2 * time.Minute
 )
 
 // Run renews credentials ahead of their end, and writes down the access tokens that were handed
@@ -89,8 +92,14 @@ func (s *Service) refreshDue(ctx context.Context, p latchkey.Provider, slots cha
 // refreshClaimed waits for the provider's pace, and renews. Where the process ends before, the claim
 // runs out and somebody else does it.
 func (s *Service) refreshClaimed(ctx context.Context, a latchkey.Account) {
-	if err := s.pace[a.Provider].Wait(ctx); err != nil {
+	if err := s.pace[a.Provider].wait(ctx); err != nil {
+		if ctx.Err() == nil {
+			s.cfg.Log.ErrorContext(ctx, "credential not renewed", slog.String("account_id", string(a.ID)), slog.Any("error", err))
+		}
 		return
+	}
+	if s.now().Add(refreshNeeds).After(a.RefreshAt) {
+		return // the claim runs out; whoever claims it next does it
 	}
 	if _, err := s.renew(context.WithoutCancel(ctx), a); err != nil {
 		s.cfg.Log.ErrorContext(ctx, "credential not renewed", slog.String("account_id", string(a.ID)), slog.Any("error", err))

@@ -33,6 +33,7 @@ type idp struct {
 
 	mu      sync.Mutex
 	calls   int
+	times   []time.Time // of the calls
 	reused  int
 	valid   map[string]int // generation by name
 	script  []func(ctx context.Context) (connector.Refreshed, error)
@@ -44,6 +45,7 @@ type idp struct {
 func (p *idp) Refresh(ctx context.Context, c connector.Credential) (connector.Refreshed, error) {
 	p.mu.Lock()
 	p.calls++
+	p.times = append(p.times, time.Now())
 	p.app = c.App
 	if len(p.script) > 0 {
 		step := p.script[0]

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
-	"golang.org/x/time/rate"
 
 	"latchkey"
 	"latchkey/internal/connector"
@@ -48,7 +47,9 @@ type Config struct {
 	RefusalPause time.Duration
 	// Apps may be nil where no connector needs one.
 	Apps Apps
-	// RefreshRate is how many credentials of one provider this process renews in a second;
+	// Lend gives credentials that applications keep themselves; nil gives none.
+	Lend connector.Lender
+	// RefreshRate is how many credentials of one provider all replicas together renew in a second;
 	// 0 means DefaultRefreshRate. RefreshWorkers is how many at once; 0 means 64.
 	RefreshRate    float64
 	RefreshWorkers int
@@ -78,7 +79,7 @@ type Service struct {
 	// inFlight are renewals whose caller may be gone; Run waits for them.
 	inFlight sync.WaitGroup
 	failures failures
-	pace     map[latchkey.Provider]*rate.Limiter
+	pace     map[latchkey.Provider]*pace
 	issued   ledger
 }
 
@@ -100,11 +101,11 @@ func New(cfg Config) *Service {
 		cfg.RefreshEvery = 5 * time.Second
 	}
 	s := &Service{
-		cfg: cfg, running: make(map[latchkey.AccountID]struct{}), pace: map[latchkey.Provider]*rate.Limiter{},
+		cfg: cfg, running: make(map[latchkey.AccountID]struct{}), pace: map[latchkey.Provider]*pace{},
 		failures: failures{at: map[latchkey.AccountID]time.Time{}}, issued: ledger{open: map[ledgerKey]*ledgerEntry{}},
 	}
 	for p := range cfg.Connectors {
-		s.pace[p] = rate.NewLimiter(rate.Limit(cfg.RefreshRate), 1)
+		s.pace[p] = newPace(cfg.Store.Paces(), p, cfg.RefreshRate)
 	}
 	return s
 }
@@ -150,7 +151,9 @@ func eventData(a latchkey.Account, more map[string]any) (json.RawMessage, error)
 // credential is what connectors work on: the account's secret, with the OAuth client that it
 // belongs to. errs.CodeNotFound means that the client is gone.
 func (s *Service) credential(ctx context.Context, a latchkey.Account) (connector.Credential, error) {
-	c := connector.Credential{AccountID: a.ID, Identity: a.Identity, Params: a.Params, Secret: a.Secret}
+	c := connector.Credential{
+		AccountID: a.ID, Identity: a.Identity, Params: a.Params, Secret: a.Secret, ApplicationID: a.ApplicationID, Lent: lentName(a),
+	}
 	if a.ProviderApp == "" || s.cfg.Apps == nil {
 		return c, nil
 	}

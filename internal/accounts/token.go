@@ -28,6 +28,9 @@ func (s *Service) AccessToken(ctx context.Context, app latchkey.ApplicationID, i
 	if err != nil {
 		return connector.AccessToken{}, err
 	}
+	if a.AuthServer {
+		return s.lentToken(ctx, a, key)
+	}
 	refresher, ok := s.cfg.Connectors[a.Provider].(connector.Refresher)
 	if !ok {
 		return connector.AccessToken{}, errs.New(errs.Conflict, errs.CodeUnsupported, "Accounts of this provider have no access token: they are not connected by OAuth.")
@@ -132,7 +135,7 @@ func (s *Service) renewNow(ctx context.Context, a latchkey.Account) (latchkey.Ac
 }
 
 func (s *Service) renewClaimed(ctx context.Context, a latchkey.Account) (latchkey.Account, error) {
-	if err := s.pace[a.Provider].Wait(ctx); err != nil {
+	if err := s.pace[a.Provider].wait(ctx); err != nil {
 		return a, nil //nolint:nilerr // the provider is busy; the token there is may do
 	}
 	got, err := s.renew(ctx, a)

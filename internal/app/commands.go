@@ -2,7 +2,11 @@ package app
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -14,12 +18,24 @@ import (
 type appCmd struct {
 	Create appCreateCmd `cmd:"" help:"Make an application, with its first key."`
 	List   appListCmd   `cmd:"" help:"List applications."`
+	Set    appSetCmd    `cmd:"" help:"Change an application's settings."`
 }
 
 type keyCmd struct {
 	Create keyCreateCmd `cmd:"" help:"Make a key. It is shown once."`
 	List   keyListCmd   `cmd:"" help:"List an application's keys."`
 	Delete keyDeleteCmd `cmd:"" help:"Delete a key. It stops working within seconds."`
+}
+
+// withExisting is with for commands that only make sense where there is something already: a misspelt
+// folder must not become an empty installation.
+func withExisting(c *console, cfg *config.Config, do func(in *installation) error) error {
+	if !cfg.Postgres() {
+		if _, err := os.Stat(cfg.DatabaseFile()); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("there is no database at %s; name its folder with --data, or make one with latchkey serve", cfg.DatabaseFile())
+		}
+	}
+	return with(c, cfg, do)
 }
 
 // with opens the installation for one short command.
@@ -108,7 +124,7 @@ func (i instant) String() string { return time.Time(i).UTC().Format(time.DateTim
 
 // Run lists applications.
 func (a appListCmd) Run(c *console, cfg *config.Config) error {
-	return with(c, cfg, func(in *installation) error {
+	return withExisting(c, cfg, func(in *installation) error {
 		apps, err := in.apps.List(c.ctx)
 		if err != nil {
 			return err
@@ -159,7 +175,7 @@ func showKey(k latchkey.APIKey) shownKey {
 
 // Run makes a key.
 func (a keyCreateCmd) Run(c *console, cfg *config.Config) error {
-	return with(c, cfg, func(in *installation) error {
+	return withExisting(c, cfg, func(in *installation) error {
 		app, err := in.apps.Find(c.ctx, a.App)
 		if err != nil {
 			return err
@@ -189,7 +205,7 @@ type keyListCmd struct {
 
 // Run lists keys.
 func (a keyListCmd) Run(c *console, cfg *config.Config) error {
-	return with(c, cfg, func(in *installation) error {
+	return withExisting(c, cfg, func(in *installation) error {
 		app, err := in.apps.Find(c.ctx, a.App)
 		if err != nil {
 			return err
@@ -219,7 +235,7 @@ type keyDeleteCmd struct {
 
 // Run deletes a key.
 func (a keyDeleteCmd) Run(c *console, cfg *config.Config) error {
-	return with(c, cfg, func(in *installation) error {
+	return withExisting(c, cfg, func(in *installation) error {
 		app, err := in.apps.Find(c.ctx, a.App)
 		if err != nil {
 			return err

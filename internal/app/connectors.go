@@ -41,7 +41,7 @@ func (in *installation) imapConnector() connector.Connector {
 		Resolve: mailResolver{in.egress},
 		Fetch:   in.egress.Client(safehttp.Discovery, safehttp.ClientOptions{Timeout: discoveryTimeout, MaxRedirects: discoveryRedirects}),
 		TLS:     in.egress.TLSConfig, AllowPlaintext: in.cfg.AllowPlaintextMail, ISPDBURL: in.cfg.ISPDBURL,
-		Now: in.now, Log: in.log, Tries: in.store.Tries(),
+		Now: in.now, Log: in.log, Tries: in.store.Tries(), Lend: in.lender,
 	})
 }
 
@@ -57,7 +57,7 @@ func (in *installation) googleConnector() connector.Connector {
 	return google.New(google.Config{
 		HTTP: in.oauthClient(), Dial: mailDialer{in.egress}, TLS: in.egress.TLSConfig, AllowPlaintext: in.cfg.AllowPlaintextMail,
 		Issuer: in.cfg.GoogleIssuer, APIURL: in.cfg.GoogleAPIURL, IMAP: mailServer(in.cfg.GoogleIMAP, "imap"), SMTP: mailServer(in.cfg.GoogleSMTP, "smtp"),
-		Now: in.now, Log: in.log,
+		Now: in.now, Log: in.log, Lend: in.lender,
 	})
 }
 
@@ -65,7 +65,7 @@ func (in *installation) microsoftConnector() connector.Connector {
 	return microsoft.New(microsoft.Config{
 		HTTP: in.oauthClient(), Dial: mailDialer{in.egress}, TLS: in.egress.TLSConfig, AllowPlaintext: in.cfg.AllowPlaintextMail,
 		Issuer: in.cfg.MicrosoftIssuer, Authority: in.cfg.MicrosoftAuthority, GraphURL: in.cfg.MicrosoftGraphURL,
-		IMAP: mailServer(in.cfg.MicrosoftIMAP, "imap"), SMTP: mailServer(in.cfg.MicrosoftSMTP, "smtp"), Now: in.now, Log: in.log,
+		IMAP: mailServer(in.cfg.MicrosoftIMAP, "imap"), SMTP: mailServer(in.cfg.MicrosoftSMTP, "smtp"), Now: in.now, Log: in.log, Lend: in.lender,
 	})
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -26,6 +27,11 @@ type finding struct {
 // Run checks the installation and says what to do about each thing that is not right.
 func (doctorCmd) Run(c *console, cfg *config.Config) error {
 	findings := []finding{checkBaseURL(cfg)}
+	if !cfg.Postgres() {
+		if _, err := os.Stat(cfg.DatabaseFile()); errors.Is(err, fs.ErrNotExist) {
+			return report(c, append(findings, finding{what: "database and keys", note: "there is none yet at " + cfg.DatabaseFile() + "; latchkey serve makes it"}))
+		}
+	}
 	in, err := open(c.ctx, cfg, newLogger(cfg, c.err), c.now)
 	findings = append(findings, finding{what: "database and keys", err: err})
 	if err == nil {
@@ -34,6 +40,11 @@ func (doctorCmd) Run(c *console, cfg *config.Config) error {
 			return err
 		}
 	}
+	return report(c, findings)
+}
+
+// report prints what was found.
+func report(c *console, findings []finding) error {
 	bad := 0
 	for _, f := range findings {
 		switch {

@@ -14,6 +14,7 @@ import (
 	"latchkey"
 	"latchkey/internal/accounts"
 	"latchkey/internal/applications"
+	"latchkey/internal/authserver"
 	"latchkey/internal/config"
 	"latchkey/internal/connector"
 	"latchkey/internal/funnel"
@@ -48,6 +49,7 @@ type installation struct {
 	connectors map[latchkey.Provider]connector.Connector
 	clients    *providerapps.Service
 	funnel     *funnel.Counter
+	lender     *authserver.Service
 
 	closersMu sync.Mutex
 	closers   []func() error
@@ -136,6 +138,11 @@ func (in *installation) build(ctx context.Context) error {
 		Client:  in.egress.Client(safehttp.Webhook, safehttp.ClientOptions{Timeout: webhookTimeout, IdlePerHost: webhookIdle}),
 		Observe: in.metrics,
 	})
+	in.lender = authserver.New(authserver.Config{
+		Store: in.store, Sign: hooks.SignRequest, Now: in.now, Log: in.log,
+		// The address is the application's choice, like a notify URL: the same policy holds for both.
+		Client: in.egress.Client(safehttp.Webhook, safehttp.ClientOptions{Timeout: authserver.Timeout, MaxBody: authserver.MaxAnswer}),
+	})
 	if err := in.connect(ctx); err != nil {
 		return err
 	}
@@ -149,7 +156,7 @@ func (in *installation) build(ctx context.Context) error {
 	})
 	in.accounts = accounts.New(accounts.Config{
 		Store: in.store, Connectors: in.connectors, Events: in.hooks, Seal: in.ring, Now: in.now, Log: in.log,
-		Apps: in.clients, RefreshRate: in.cfg.RefreshRate, Observe: in.metrics,
+		Apps: in.clients, Lend: in.lender, RefreshRate: in.cfg.RefreshRate, Observe: in.metrics,
 	})
 	in.engine = hosted.New(hosted.Config{
 		Store: in.store, Connectors: in.connectors, Herald: herald{in.hooks}, Revocations: in.accounts,

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"latchkey/internal/accounts"
 	"latchkey/internal/config"
 	"latchkey/internal/secret"
 )
@@ -21,12 +22,13 @@ type keysStatusCmd struct{}
 
 // Run counts sealed values by key.
 func (keysStatusCmd) Run(c *console, cfg *config.Config) error {
-	return with(c, cfg, func(in *installation) error {
+	return withExisting(c, cfg, func(in *installation) error {
 		for _, p := range in.ring.KeyPrefixes() {
-			n, err := in.store.SealedWith(c.ctx, p)
+			n, waiting, err := in.sealedWith(c.ctx, p)
 			if err != nil {
 				return err
 			}
+			n += waiting
 			mark := ""
 			if string(p) == string(in.ring.PrimaryPrefix()) {
 				mark = "  (seals new values)"
@@ -48,7 +50,7 @@ const resealBatch = 200
 // Run rotates: a key is added, running servers learn of it, it becomes the one that seals, what the
 // old ones sealed is sealed anew, and they are forgotten. It can be interrupted and run again.
 func (k keysRotateCmd) Run(c *console, cfg *config.Config) error {
-	return with(c, cfg, func(in *installation) error {
+	return withExisting(c, cfg, func(in *installation) error {
 		if done, err := k.finish(c, in); done || err != nil {
 			return err
 		}
@@ -110,11 +112,25 @@ func (k keysRotateCmd) reseal(c *console, in *installation) (int, error) {
 	}
 }
 
+// sealedWith counts what needs a key: values at rest, and credentials in jobs that will still run.
+func (in *installation) sealedWith(ctx context.Context, prefix []byte) (values, inJobs int, err error) {
+	if values, err = in.store.SealedWith(ctx, prefix); err != nil {
+		return 0, 0, err
+	}
+	inJobs, err = in.store.JobsSealedWith(ctx, accounts.KindRevoke, prefix)
+	return values, inJobs, err
+}
+
 func (k keysRotateCmd) retire(c *console, in *installation, old [][]byte) error {
 	for _, p := range old {
-		n, err := in.store.SealedWith(c.ctx, p)
+		n, waiting, err := in.sealedWith(c.ctx, p)
 		if err != nil {
 			return err
+		}
+		if waiting > 0 {
+			// What travels in a job cannot be sealed anew beside the worker that may be reading it.
+			c.printf("Key %s still seals %d credentials that wait to be revoked at their provider; run the command again when they are (some hours at most).\n", hex.EncodeToString(p), waiting)
+			continue
 		}
 		if n > 0 {
 			c.printf("Key %s still seals %d values that change all the time (flows in progress); run the command again later.\n", hex.EncodeToString(p), n)

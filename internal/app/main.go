@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -79,7 +80,7 @@ func Main(args []string, out, errOut io.Writer) int {
 	for _, name := range config.Unknown(os.Environ(), parser.Model) {
 		_, _ = fmt.Fprintf(errOut, "latchkey: %s is set but is not a setting of this version; it is ignored\n", name)
 	}
-	if err := c.Check(); err != nil {
+	if err := errors.Join(c.Check(), checkEgress(&c.Config), checkDeclared(&c.Config)); err != nil {
 		_, _ = fmt.Fprintf(errOut, "latchkey: the configuration is not right:\n%s\n", indent(err.Error()))
 		return 2
 	}
@@ -92,6 +93,17 @@ func Main(args []string, out, errOut io.Writer) int {
 	}
 	_, _ = fmt.Fprintf(errOut, "latchkey: %v\n", err)
 	return 1
+}
+
+// checkEgress finds what is wrong with the lists of addresses, before anything is made.
+func checkEgress(cfg *config.Config) error {
+	_, err := newEgress(cfg, nil, nil, time.Now, slog.New(slog.DiscardHandler))
+	return err
+}
+
+func checkDeclared(cfg *config.Config) error {
+	_, err := declaredApps(cfg)
+	return err
 }
 
 type versionCmd struct{}

@@ -23,7 +23,7 @@ type providerAppCmd struct {
 
 // withClients opens the installation with the services that know providers.
 func withClients(c *console, cfg *config.Config, app string, do func(in *installation, app latchkey.Application) error) error {
-	return with(c, cfg, func(in *installation) error {
+	return withExisting(c, cfg, func(in *installation) error {
 		if err := in.build(c.ctx); err != nil {
 			return err
 		}

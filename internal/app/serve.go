@@ -40,10 +40,6 @@ func (serveCmd) Run(c *console, cfg *config.Config) error {
 		debug.SetGCPercent(gcPercent)
 	}
 	log := newLogger(cfg, c.err)
-	// A list that cannot be read is found before anything is made.
-	if _, err := newEgress(cfg, nil, nil, c.now, log); err != nil {
-		return err
-	}
 	in, err := open(c.ctx, cfg, log, c.now)
 	if err != nil {
 		return err
@@ -137,6 +133,9 @@ const (
 // Works and jobs, so that what was begun is ended or handed over.
 func (in *installation) serve(ctx context.Context, ready func(addr string)) error {
 	if err := in.build(ctx); err != nil {
+		return err
+	}
+	if err := in.declareApps(ctx); err != nil {
 		return err
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", in.cfg.Listen)
@@ -275,7 +274,8 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	}
 	v1 := api.New(api.Config{
 		BaseURL: base, Now: in.now, Log: in.log, Keys: in.apps, Links: in.engine, Direct: in.engine, Accounts: in.accounts,
-		Events: in.store.Events(), Funnel: in.funnel, Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, Version: Version,
+		Applications: in.apps,
+		Events:       in.store.Events(), Funnel: in.funnel, Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, Version: Version,
 		KeyLimit:      limit(in.cfg.KeyRate),
 		WrongKeyLimit: web.Limit{PerSecond: wrongKeyPerSecond, Burst: wrongKeyBurst},
 	})

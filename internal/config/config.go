@@ -29,6 +29,8 @@ type Config struct {
 	APIKey        secret.Text `env:"LATCHKEY_API_KEY" placeholder:"KEY" help:"Key of application 'default' with all permissions, at least 32 characters. Changing it replaces it."`
 	WebhookSecret secret.Text `env:"LATCHKEY_WEBHOOK_SECRET" placeholder:"WHSEC" help:"Secret (whsec_…) that signs what application 'default' is sent."`
 
+	ProviderApps secret.Text `env:"LATCHKEY_PROVIDER_APPS" placeholder:"JSON" help:"Provider apps (OAuth clients) to have, as a JSON list; LATCHKEY_PROVIDER_APPS_FILE names a file of it."`
+
 	AppName string `env:"LATCHKEY_APP_NAME" placeholder:"NAME" help:"What end users read as the name of application 'default'; default is the host of --base-url."`
 
 	CAFile             string   `env:"LATCHKEY_CA_FILE" type:"path" placeholder:"FILE" help:"PEM roots to trust besides the system's, for all outgoing TLS."`

@@ -2,8 +2,10 @@ package config
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ import (
 // # for comments; the same file serves systemd as EnvironmentFile. It is a kong.ConfigurationLoader.
 func File(r io.Reader) (kong.Resolver, error) {
 	values := map[string]string{}
+	lineOf := map[string]int{}
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
@@ -29,12 +32,12 @@ func File(r io.Reader) (kong.Resolver, error) {
 		if len(value) >= 2 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0] {
 			value = value[1 : len(value)-1]
 		}
-		values[strings.TrimSpace(name)] = value
+		values[strings.TrimSpace(name)], lineOf[strings.TrimSpace(name)] = value, n
 	}
 	if err := lines.Err(); err != nil {
 		return nil, err
 	}
-	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	return file{lineOf: lineOf, ResolverFunc: func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		for _, env := range flag.Envs {
 			if v, ok := values[env]; ok && os.Getenv(env) == "" {
 				return v, nil
@@ -44,7 +47,22 @@ func File(r io.Reader) (kong.Resolver, error) {
 			}
 		}
 		return nil, nil
-	}), nil
+	}}, nil
+}
+
+// file resolves what a configuration file says, and knows its lines.
+type file struct {
+	kong.ResolverFunc
+	lineOf map[string]int
+}
+
+// Validate names every line whose variable is none of ours: a misspelt one would otherwise be ignored.
+func (f file) Validate(model *kong.Application) error {
+	var bad []error
+	for _, name := range unknown(slices.Collect(maps.Keys(f.lineOf)), model) {
+		bad = append(bad, fmt.Errorf("the configuration file, line %d: %s is not a setting of this version", f.lineOf[name], name))
+	}
+	return errors.Join(bad...)
 }
 
 // SecretFiles resolves NAME_FILE for every variable NAME: the value is what the file holds.
@@ -70,6 +88,14 @@ func readSecret(variable, path string) (string, error) {
 // Unknown lists variables of the environment that look like ours and are not: a misspelt name
 // would otherwise be ignored in silence.
 func Unknown(environ []string, model *kong.Application) []string {
+	names := make([]string, len(environ))
+	for i, kv := range environ {
+		names[i], _, _ = strings.Cut(kv, "=")
+	}
+	return unknown(names, model)
+}
+
+func unknown(names []string, model *kong.Application) []string {
 	known := map[string]bool{}
 	for _, group := range model.AllFlags(false) {
 		for _, f := range group {
@@ -88,8 +114,7 @@ func Unknown(environ []string, model *kong.Application) []string {
 		}
 	}
 	var out []string
-	for _, kv := range environ {
-		name, _, _ := strings.Cut(kv, "=")
+	for _, name := range names {
 		if strings.HasPrefix(name, "LATCHKEY_") && !strings.HasPrefix(name, "LATCHKEY_TEST_") && !known[name] {
 			out = append(out, name)
 		}

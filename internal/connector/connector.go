@@ -107,6 +107,9 @@ type Start struct {
 	ExpectedIdentity  string `json:"expected_identity,omitempty"`
 	AllowServerChange bool   `json:"allow_server_change,omitempty"`
 	Locale            string `json:"locale,omitempty"`
+	// Lent is what the application's authentication server knows the account by, where it keeps the
+	// credential (see Lender); empty where the credential comes along.
+	Lent string `json:"lent,omitempty"`
 	// Prior is the account to mend, in ModeReconnect.
 	Prior *Prior `json:"prior,omitempty"`
 	// OAuthOffered lists the OAuth providers that this flow could go to instead, for a mail
@@ -255,6 +258,10 @@ type Credential struct {
 	Identity  string
 	Params    json.RawMessage
 	Secret    []byte
+	// Lent is what the application's authentication server knows the account by, where it keeps the
+	// credential: Secret then says only how it is used.
+	ApplicationID latchkey.ApplicationID
+	Lent          string
 	// App is the OAuth client that the credential belongs to, where there is one.
 	App *App
 }

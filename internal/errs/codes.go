@@ -36,6 +36,7 @@ const (
 	CodeCrossOrigin         Code = "cross_origin_request"
 	CodeMisdirected         Code = "misdirected_request"
 	CodeWebhookPaused       Code = "webhook_paused"
+	CodeAuthServerAccount   Code = "auth_server_account"
 )
 
 // Codes of single fields.
@@ -90,6 +91,9 @@ const (
 	CodeCanceled           Code = "canceled"
 	CodeAccessDenied       Code = "access_denied"
 	CodeCredentialRejected Code = "credential_rejected"
+
+	CodeAuthServerUnreachable Code = "auth_server_unreachable"
+	CodeAuthServerRefused     Code = "auth_server_refused"
 )
 
 // Codes of senders and their mail: what a mail host or its token endpoint refused.

@@ -1,6 +1,7 @@
 package hosted
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -308,6 +309,9 @@ func (e *Engine) startOf(ctx context.Context, tx store.Tx, l latchkey.Link, choi
 		return st, err
 	}
 	st.Mode = connector.ModeReconnect
+	if acc.AuthServer {
+		st.Lent = cmp.Or(acc.ExternalID, string(acc.ID))
+	}
 	if st.Email == "" {
 		st.Email = acc.Identity
 	}

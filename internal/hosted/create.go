@@ -31,6 +31,10 @@ func (e *Engine) CreateLink(ctx context.Context, app latchkey.Application, spec 
 		if err != nil {
 			return CreatedLink{}, err
 		}
+		if acc.AuthServer {
+			return CreatedLink{}, errs.New(errs.Conflict, errs.CodeAuthServerAccount,
+				"Your authentication server keeps this account's credential, so there is nothing to ask its user. Mend it there, then POST /v1/accounts/{id}/check.")
+		}
 		terms.ReconnectAccount = acc.ID
 		// The wizard goes straight to what has to be mended, whatever list came along.
 		terms.Providers = []string{string(acc.Provider)}

@@ -1,6 +1,7 @@
 package hosted
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,9 @@ type DirectSpec struct {
 	Reconnect string
 	// ProviderApp is the OAuth client to use; empty means the default one.
 	ProviderApp string
+	// AuthServer says that the application's authentication server keeps the credential. It knows the
+	// account by its ExternalID, or by our id on a reconnect of one that has none.
+	AuthServer bool
 	// Values are the connector's own fields.
 	Values map[string]string
 }
@@ -83,9 +87,12 @@ func (e *Engine) Connect(ctx context.Context, app latchkey.Application, d Direct
 }
 
 func (e *Engine) directTarget(ctx context.Context, app latchkey.Application, d DirectSpec) (target, connector.Start, latchkey.Provider, error) {
-	tgt := target{app: app, externalID: d.ExternalID, expected: d.ExpectedIdentity, name: d.Name, metadata: d.Metadata}
+	tgt := target{app: app, externalID: d.ExternalID, expected: d.ExpectedIdentity, name: d.Name, metadata: d.Metadata, authServer: d.AuthServer}
 	start := connector.Start{
 		Mode: connector.ModeCreate, ApplicationID: app.ID, Name: d.Name, Email: d.Email, ExpectedIdentity: d.ExpectedIdentity,
+	}
+	if d.AuthServer {
+		start.Lent = d.ExternalID
 	}
 	if d.Reconnect == "" {
 		return tgt, start, d.Provider, nil
@@ -98,6 +105,9 @@ func (e *Engine) directTarget(ctx context.Context, app latchkey.Application, d D
 		return tgt, start, "", err
 	}
 	tgt.reconnect, tgt.prior = acc.ID, acc.ProviderApp
+	if d.AuthServer {
+		start.Lent = cmp.Or(acc.ExternalID, string(acc.ID))
+	}
 	start.Mode = connector.ModeReconnect
 	// The application's backend may move an account to other servers: it owns the account.
 	start.AllowServerChange = true
@@ -118,6 +128,9 @@ func (e *Engine) directApp(ctx context.Context, app latchkey.Application, p latc
 		id = string(tgt.prior)
 	}
 	c, err := e.cfg.Apps.For(ctx, app.ID, p, id)
+	if errs.Is(err, errs.CodeNotFound) && d.AuthServer && d.ProviderApp == "" {
+		return &connector.App{Provider: p}, nil // who brings tokens needs no client
+	}
 	if errs.Is(err, errs.CodeNotFound) {
 		return nil, errs.New(errs.Conflict, errs.CodeProviderUnavailable, "This provider is not set up for the application: register a provider app first.")
 	}
@@ -153,8 +166,13 @@ func (e *Engine) runDirect(ctx context.Context, p latchkey.Provider, turn connec
 func directProblem(turn connector.Turn) error {
 	if f := turn.Failure; f != nil {
 		kind := errs.Invalid
-		if f.Code == errs.CodeTooManyTries || f.Code == errs.CodeRateLimited {
+		switch f.Code {
+		case errs.CodeTooManyTries, errs.CodeRateLimited:
 			kind = errs.TooMany
+		case errs.CodeAuthServerUnreachable:
+			kind = errs.Unavailable
+		case errs.CodeAuthServerRefused:
+			kind = errs.Conflict
 		}
 		return errs.New(kind, f.Code, "The account could not be connected: "+FieldMessage(f.Code, f.Args))
 	}
@@ -269,6 +287,10 @@ func FieldMessage(c errs.Code, args map[string]string) string {
 		return host + " asks for a pause. Try again in a quarter of an hour."
 	case errs.CodeTooManyTries:
 		return "There were too many tries; wait a while."
+	case errs.CodeAuthServerUnreachable:
+		return "the authentication server gave no answer. Try again in a while."
+	case errs.CodeAuthServerRefused:
+		return "the authentication server lends nothing that can be used. Its answers are described in docs/authentication-server.md."
 	}
 	return "This did not work; the code says why."
 }

@@ -25,10 +25,11 @@ type target struct {
 	expected   string
 	name       string
 	// made is the id that a new account must have; empty for a fresh one.
-	made     latchkey.AccountID
-	metadata map[string]string
-	options  json.RawMessage
-	client   *connector.App
+	made       latchkey.AccountID
+	metadata   map[string]string
+	options    json.RawMessage
+	authServer bool
+	client     *connector.App
 	// prior is the OAuth client of the account that is mended.
 	prior latchkey.ProviderAppID
 }
@@ -37,8 +38,9 @@ type target struct {
 type stored struct {
 	account latchkey.Account
 	state   string // "new" or "existing"
-	// expected is set instead where the grant is another account's.
+	// expected is set instead where the grant is another account's; refused where the account takes none.
 	expected string
+	refused  errs.Code
 }
 
 // grant ends a flow well: account, link, flow, events and notification in one transaction.
@@ -60,6 +62,12 @@ func (e *Engine) grant(ctx context.Context, tx store.Tx, t *transit, g connector
 	}
 	if err != nil {
 		return err
+	}
+	if s.refused != "" {
+		return errors.Join(
+			e.revoke(ctx, tx, t.flow.Provider, t.app.ID, t.body.Start.App, g),
+			e.fail(ctx, tx, t, connector.Failure{Code: s.refused}, latchkey.FlowFailed),
+		)
 	}
 	if s.expected != "" {
 		return e.wrongAccount(ctx, tx, t, g, s.expected)
@@ -154,6 +162,10 @@ func (e *Engine) keep(ctx context.Context, tx store.Tx, tgt target, p latchkey.P
 	if tgt.expected != "" && !latchkey.SameIdentity(p, tgt.expected, g.Identity) {
 		return stored{expected: tgt.expected}, nil
 	}
+	if acc.AuthServer && link != "" {
+		// Only the application's backend takes an account away from the application's server.
+		return stored{refused: errs.CodeAuthServerAccount}, nil
+	}
 	was := acc
 	// A connector that was told of the account compares for itself; one that was not (a link that
 	// makes an account and met one of its name) is compared here.
@@ -239,7 +251,7 @@ func (e *Engine) keepNew(ctx context.Context, tx store.Tx, tgt target, p latchke
 func fill(acc *latchkey.Account, tgt target, g connector.Grant) {
 	acc.Identity, acc.Proof = g.Identity, g.Proof
 	acc.Params, acc.Secret, acc.Sources, acc.Warnings = g.Params, g.Secret, g.Sources, g.Warnings
-	acc.ProviderApp = ""
+	acc.ProviderApp, acc.AuthServer = "", tgt.authServer
 	if tgt.client != nil {
 		acc.ProviderApp = latchkey.ProviderAppID(tgt.client.ID)
 	}

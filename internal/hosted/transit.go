@@ -93,6 +93,10 @@ func (e *Engine) begin(ctx context.Context, tx store.Tx, t *transit, p latchkey.
 		return e.take(ctx, tx, t, connector.Turn{Failure: &connector.Failure{Code: errs.CodeProviderUnavailable}})
 	}
 	t.flow.Provider = p
+	if t.body.Start.Lent != "" {
+		// The application's server keeps the credential: what somebody typed here would take its place.
+		return e.take(ctx, tx, t, connector.Turn{Failure: &connector.Failure{Code: errs.CodeAuthServerAccount}})
+	}
 	t.body.Start.App = t.apps[p]
 	start := t.body.Start
 	start.Entropy = entropy()

@@ -92,6 +92,9 @@ func (s *Service) Update(ctx context.Context, app latchkey.ApplicationID, id lat
 		if err != nil {
 			return known(err)
 		}
+		if err := ownedByFile(was); err != nil {
+			return err
+		}
 		var problems []errs.FieldError
 		next, problems = Apply(was, spec)
 		if was.Default && !next.Default {
@@ -121,25 +124,33 @@ func (s *Service) Delete(ctx context.Context, app latchkey.ApplicationID, id lat
 		if gone, err = tx.ProviderApps().ForUpdate(ctx, app, id); err != nil {
 			return known(err)
 		}
-		if err := tx.ProviderApps().Delete(ctx, app, id); err != nil || !gone.Default {
-			return known(err)
-		}
-		rest, err := tx.ProviderApps().List(ctx, app)
-		if err != nil {
+		if err := ownedByFile(gone); err != nil {
 			return err
 		}
-		for _, heir := range rest {
-			if heir.Provider == gone.Provider {
-				heir.Default = true
-				return tx.ProviderApps().Update(ctx, heir)
-			}
-		}
-		return nil
+		return s.remove(ctx, tx, gone)
 	})
 	if err == nil {
 		s.cfg.Log.InfoContext(ctx, "provider app deleted", attrs(gone)...)
 	}
 	return err
+}
+
+// remove deletes a provider app, and gives its place as the default to the oldest of its provider.
+func (s *Service) remove(ctx context.Context, tx store.Tx, gone latchkey.ProviderApp) error {
+	if err := tx.ProviderApps().Delete(ctx, gone.ApplicationID, gone.ID); err != nil || !gone.Default {
+		return known(err)
+	}
+	rest, err := tx.ProviderApps().List(ctx, gone.ApplicationID)
+	if err != nil {
+		return err
+	}
+	for _, heir := range rest {
+		if heir.Provider == gone.Provider {
+			heir.Default = true
+			return tx.ProviderApps().Update(ctx, heir)
+		}
+	}
+	return nil
 }
 
 // changeTries is how often a change is begun that another's new default gets in the way of.

@@ -107,11 +107,10 @@ func New(cfg Config) (*Egress, error) {
 		return nil, errors.New("safehttp: Now and Log must be given")
 	}
 	e := &Egress{resolver: newResolver(cfg.DNSServer), now: cfg.Now, log: cfg.Log, observe: cfg.Observe}
-	var err error
-	if e.policy, err = newPolicy(cfg); err != nil {
-		return nil, err
-	}
-	if e.roots, err = loadRoots(cfg); err != nil {
+	var bad [2]error
+	e.policy, bad[0] = newPolicy(cfg)
+	e.roots, bad[1] = loadRoots(cfg)
+	if err := errors.Join(bad[:]...); err != nil {
 		return nil, err
 	}
 	return e, nil

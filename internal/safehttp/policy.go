@@ -1,6 +1,7 @@
 package safehttp
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -56,6 +57,7 @@ func newPolicy(cfg Config) (policy, error) {
 		never:      neverReached(),
 		interfaces: net.InterfaceAddrs,
 	}
+	var bad []error
 	for _, l := range []struct {
 		name     string
 		list     []string
@@ -67,11 +69,15 @@ func newPolicy(cfg Config) (policy, error) {
 	} {
 		entries, err := parseAllow(l.list)
 		if err != nil {
-			return policy{}, fmt.Errorf("safehttp: %s: %w", l.name, err)
+			bad = append(bad, fmt.Errorf("%s: %w", l.name, err))
+			continue
 		}
 		for _, purpose := range l.purposes {
 			p.allow[purpose] = entries
 		}
+	}
+	if len(bad) > 0 {
+		return policy{}, errors.Join(bad...)
 	}
 	return p, nil
 }

@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// SealedArg is what a job calls a sealed value at the top of its Args, if it carries one: keys that such
+// values need are found by it.
+const SealedArg = "sealed"
+
 // Handler does a job. An error makes it run again later, until its attempts are used up; wrap it
 // with CancelJob or RetryJobAfter to decide otherwise. The context ends with the job's time or the
 // worker's. A job runs at least once: after a crash it runs again.

@@ -62,6 +62,7 @@ type Tx interface {
 	Mails() Mails
 	Settings() Settings
 	Funnel() Funnel
+	Paces() Paces
 	// Enqueue adds jobs; they run after commit, at least once.
 	Enqueue(ctx context.Context, jobs ...Job) error
 }
@@ -188,6 +189,8 @@ type Accounts interface {
 	// client: to the provider, all of them are one grant. Provider apps with the same client id are one
 	// client, whichever applications registered them. Without a client (a session of its own) there are none.
 	SameGrant(ctx context.Context, p latchkey.Provider, client latchkey.ProviderAppID, identity string) (int64, error)
+	// OfProviderApp counts the application's accounts that were connected through a provider app.
+	OfProviderApp(ctx context.Context, app latchkey.ApplicationID, client latchkey.ProviderAppID) (int64, error)
 	// DueForRefresh lists accounts of a provider whose RefreshAt has come, the most urgent first, without
 	// their secrets. It is found by index. ClaimRefresh moves an account's RefreshAt from what it was to
 	// until, and RefreshClaim with it, so that one replica works on it; ErrStale where another was quicker.
@@ -208,6 +211,14 @@ type ProviderApps interface {
 	// Update writes everything but ids, the provider and CreatedAt.
 	Update(ctx context.Context, a latchkey.ProviderApp) error
 	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) error
+}
+
+// Paces are what replicas do no faster together than one alone would.
+type Paces interface {
+	// Reserve takes the pace's next cost of time, and returns when it begins: now, or when what others
+	// took before is over. A free moment that lies further ahead than a minute, and than a hundred times
+	// the cost, was reserved before somebody set the clock back: it counts for nothing.
+	Reserve(ctx context.Context, name string, cost time.Duration, now time.Time) (time.Time, error)
 }
 
 // EventFilter narrows a list of events; zero values do not narrow.

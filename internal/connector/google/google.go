@@ -39,8 +39,10 @@ type Config struct {
 	// APIURL is where the Gmail API is; Google's own if empty.
 	APIURL         string
 	AllowPlaintext []string
-	Now            func() time.Time
-	Log            *slog.Logger
+	// Lend gives tokens that applications keep themselves.
+	Lend connector.Lender
+	Now  func() time.Time
+	Log  *slog.Logger
 }
 
 // ScopeMail opens a mailbox by IMAP and SMTP; ScopeModify by the Gmail API.
@@ -90,7 +92,7 @@ func New(cfg Config) *Connector {
 		Servers: func(connector.App) oauthflow.Servers { return servers },
 		Profile: c.profile, Unattended: unattended,
 	}, oauthflow.Config{
-		HTTP: cfg.HTTP, Dial: cfg.Dial, TLS: cfg.TLS, AllowPlaintext: cfg.AllowPlaintext, Now: cfg.Now, Log: cfg.Log,
+		HTTP: cfg.HTTP, Dial: cfg.Dial, TLS: cfg.TLS, AllowPlaintext: cfg.AllowPlaintext, Lend: cfg.Lend, Now: cfg.Now, Log: cfg.Log,
 	})
 	return c
 }

@@ -27,6 +27,10 @@ func (c *Connector) Check(ctx context.Context, a connector.Credential) (connecto
 	for i, p := range protocols() {
 		if d := m.of(p); d != nil {
 			wg.Go(func() {
+				if a.Lent != "" {
+					results[i] = c.checkLent(ctx, a, p, *d)
+					return
+				}
 				_, err := c.login.Verify(ctx, p, d.server(), d.User, d.Password)
 				results[i] = login.AsError(err)
 			})
@@ -73,6 +77,12 @@ func healthOf(e *login.Error) (latchkey.AccountStatus, latchkey.Reason) {
 		return latchkey.AccountCredentials, latchkey.ReasonIMAPDisabled
 	case errs.CodeSMTPDisabled:
 		return latchkey.AccountCredentials, latchkey.ReasonSMTPDisabled
+	case errs.CodeCredentialRejected:
+		return latchkey.AccountCredentials, latchkey.ReasonConsentRevoked
+	case errs.CodeAuthServerUnreachable:
+		return latchkey.AccountConnecting, latchkey.ReasonAuthServerDown
+	case errs.CodeAuthServerRefused:
+		return latchkey.AccountError, latchkey.ReasonAuthServerRefused
 	case errs.CodeAccountBlocked:
 		return latchkey.AccountError, latchkey.ReasonBlocked
 	case errs.CodeHostNotAllowed, errs.CodePortNotAllowed, errs.CodePlaintextRefused:

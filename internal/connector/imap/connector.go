@@ -40,6 +40,8 @@ type Config struct {
 	Tries TryCounter
 	// Limits are the caps on tries; zero fields have defaults.
 	Limits Limits
+	// Lend gives credentials that applications keep themselves; nil gives none.
+	Lend connector.Lender
 }
 
 // Connector connects mailboxes by password.
@@ -47,6 +49,7 @@ type Connector struct {
 	login  *login.Client
 	finder *settings.Finder
 	tries  *limiter
+	lend   connector.Lender
 	log    *slog.Logger
 }
 
@@ -65,6 +68,7 @@ func New(cfg Config) *Connector {
 			Resolve: cfg.Resolve, Fetch: cfg.Fetch, Probe: client, ISPDBURL: cfg.ISPDBURL, Now: cfg.Now, Log: cfg.Log,
 		}),
 		tries: newLimiter(cfg.Tries, cfg.Limits, cfg.Now),
+		lend:  cfg.Lend,
 		log:   cfg.Log,
 	}
 }

@@ -77,7 +77,9 @@ func (s *state) directMail(t *typed) (m mail, lookup bool) {
 			m.set(p, &side{User: t.line(string(p)+"_user", maxUser)})
 		}
 	}
-	s.directPasswords(t, &m)
+	if s.Start.Lent == "" {
+		s.directPasswords(t, &m)
+	}
 	return m, lookup
 }
 

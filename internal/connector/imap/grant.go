@@ -14,7 +14,11 @@ func sourceID(p string) string { return strings.ToUpper(p) }
 
 // grant is the credential that was just seen to work.
 func (s *state) grant() (connector.Turn, error) {
-	secret, err := json.Marshal(s.Mail)
+	keep := s.Mail
+	if s.Start.Lent != "" {
+		keep = keep.withoutSecrets()
+	}
+	secret, err := json.Marshal(keep)
 	if err != nil {
 		return connector.Turn{}, err
 	}

@@ -66,6 +66,8 @@ type side struct {
 	Encryption login.Encryption `json:"encryption"`
 	User       string           `json:"user"`
 	Password   string           `json:"password,omitempty"`
+	// Token says that Password is an access token, which is lent and never kept.
+	Token bool `json:"-"`
 }
 
 func (s *side) server() login.Server {

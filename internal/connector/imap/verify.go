@@ -22,6 +22,13 @@ type outcome struct {
 
 // verify logs in on both sides at once, and decides what follows.
 func (c *Connector) verify(ctx context.Context, s *state, r connector.Reporter) (connector.Turn, error) {
+	if s.Start.Lent != "" {
+		return c.verifyLent(ctx, s, r)
+	}
+	return c.verifyMail(ctx, s, r)
+}
+
+func (c *Connector) verifyMail(ctx context.Context, s *state, r connector.Reporter) (connector.Turn, error) {
 	pass, wait, err := c.tries.enter(ctx, s.Start.ApplicationID, s.Start.LinkID, s.Mail)
 	if err != nil {
 		return connector.Turn{}, err
@@ -81,7 +88,7 @@ func (c *Connector) tryBoth(ctx context.Context, s *state, r connector.Reporter)
 			continue
 		}
 		wg.Go(func() {
-			server, err := c.login.Verify(ctx, p, d.server(), d.User, d.Password)
+			server, err := c.logIn(ctx, p, *d)
 			mu.Lock()
 			defer mu.Unlock()
 			results = append(results, outcome{p, server, login.AsError(err)})

@@ -37,8 +37,10 @@ type Config struct {
 	GraphURL       string
 	IMAP, SMTP     login.Server
 	AllowPlaintext []string
-	Now            func() time.Time
-	Log            *slog.Logger
+	// Lend gives tokens that applications keep themselves.
+	Lend connector.Lender
+	Now  func() time.Time
+	Log  *slog.Logger
 }
 
 // Connector connects Microsoft mailboxes. Microsoft has no revocation endpoint, so it is no Revoker.
@@ -70,7 +72,7 @@ func New(cfg Config) *Connector {
 		Authorize: authorize, Problem: problem, Accept: c.accept,
 		Servers: c.servers, Profile: c.profile, Unattended: c.unattended, AdminConsentURL: c.adminConsentURL,
 	}, oauthflow.Config{
-		HTTP: cfg.HTTP, Dial: cfg.Dial, TLS: cfg.TLS, AllowPlaintext: cfg.AllowPlaintext, Now: cfg.Now, Log: cfg.Log,
+		HTTP: cfg.HTTP, Dial: cfg.Dial, TLS: cfg.TLS, AllowPlaintext: cfg.AllowPlaintext, Lend: cfg.Lend, Now: cfg.Now, Log: cfg.Log,
 	})
 	return c
 }

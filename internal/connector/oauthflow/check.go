@@ -17,6 +17,9 @@ func (f *Flow) Check(ctx context.Context, c connector.Credential) (connector.Hea
 	if err != nil {
 		return *refusal(latchkey.ReasonSealedUnreadable, "the stored credential cannot be read").Refused, nil //nolint:nilerr // it is what was found
 	}
+	if s.Kind == KindAuthServer {
+		return f.checkLent(ctx, c, s)
+	}
 	if c.App == nil {
 		return connector.Health{Status: latchkey.AccountError, Reason: latchkey.ReasonProtocol, Detail: "the account's client is gone"}, nil
 	}
@@ -38,7 +41,7 @@ func (f *Flow) Check(ctx context.Context, c connector.Credential) (connector.Hea
 	}
 	var h connector.Health
 	if f.Spec.Mail && s.Protocol != protocolAPI {
-		h = f.checkMail(ctx, *c.App, s)
+		h = mailHealth(f.open(ctx, *c.App, s, !s.ReadOnly), s.ReadOnly)
 	} else if h, err = f.checkAPI(ctx, *c.App, s); err != nil {
 		return connector.Health{}, err
 	}
@@ -75,11 +78,12 @@ func (f *Flow) checkAPI(ctx context.Context, app connector.App, s Secret) (conne
 	return h, nil
 }
 
-func (f *Flow) checkMail(ctx context.Context, app connector.App, s Secret) connector.Health {
+// mailHealth says what the servers' answers mean for the account.
+func mailHealth(results [2]*login.Error, readOnly bool) connector.Health {
 	h := connector.Health{Status: latchkey.AccountOK}
 	rank := map[latchkey.AccountStatus]int{latchkey.AccountConnecting: 1, latchkey.AccountError: 2, latchkey.AccountPermissions: 3, latchkey.AccountCredentials: 4}
-	for i, e := range f.open(ctx, app, s, !s.ReadOnly) {
-		if i == 1 && s.ReadOnly {
+	for i, e := range results {
+		if i == 1 && readOnly {
 			continue
 		}
 		id := []string{"IMAP", "SMTP"}[i]
@@ -107,6 +111,10 @@ func healthOf(e *login.Error) (latchkey.AccountStatus, latchkey.Reason) {
 		return latchkey.AccountPermissions, latchkey.ReasonIMAPDisabled
 	case errs.CodeSMTPDisabled:
 		return latchkey.AccountPermissions, latchkey.ReasonSMTPDisabled
+	case errs.CodeAuthServerUnreachable:
+		return latchkey.AccountConnecting, latchkey.ReasonAuthServerDown
+	case errs.CodeAuthServerRefused:
+		return latchkey.AccountError, latchkey.ReasonAuthServerRefused
 	case errs.CodeAccountBlocked:
 		return latchkey.AccountError, latchkey.ReasonBlocked
 	case errs.CodeHostNotAllowed, errs.CodePortNotAllowed, errs.CodePlaintextRefused:

@@ -15,6 +15,9 @@ import (
 // Direct connects with tokens that the application already has (access_token, refresh_token,
 // expires_at, scope, and email for a mailbox), or without a person (email alone, where the App can).
 func (f *Flow) Direct(start connector.Start, values map[string]string) (connector.Turn, error) {
+	if start.Lent != "" {
+		return f.directLent(start, values)
+	}
 	if start.App == nil || (start.App.ClientID == "" && start.App.ServiceAccount == "") {
 		return f.unavailable(), nil
 	}

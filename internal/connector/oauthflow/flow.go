@@ -21,6 +21,7 @@ const (
 	workVerify     = "verify"
 	workAdopt      = "adopt"
 	workUnattended = "unattended"
+	workLent       = "lent"
 )
 
 const (
@@ -273,6 +274,8 @@ func (f *Flow) Do(ctx context.Context, w connector.Work, r connector.Reporter) (
 		return f.settle(ctx, s, r)
 	case workAdopt:
 		return f.adopt(ctx, s, r)
+	case workLent:
+		return f.lent(ctx, s)
 	case workUnattended:
 		return f.unattended(ctx, s, r)
 	default:

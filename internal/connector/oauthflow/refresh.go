@@ -38,6 +38,8 @@ var errNoRefresh = errors.New("oauthflow: there is no refresh token")
 // renew gets another access token (RFC 6749 §6). A refresh token that came along replaces the old one.
 func (f *Flow) renew(ctx context.Context, app connector.App, s Secret) (Secret, error) {
 	switch {
+	case s.Kind == KindAuthServer:
+		return s, nil // what is lent is not ours to renew
 	case s.Kind != "" && f.Spec.Unattended != nil:
 		renewed, err := f.Spec.Unattended(ctx, f, app, s.Mailbox)
 		if err != nil {

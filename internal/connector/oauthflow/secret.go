@@ -15,6 +15,8 @@ import (
 const (
 	KindServiceAccount    = "service_account"
 	KindClientCredentials = "client_credentials"
+	// KindAuthServer credentials hold no token: the application's authentication server lends it.
+	KindAuthServer = "auth_server"
 )
 
 // Secret is the credential, as the account keeps it, sealed.

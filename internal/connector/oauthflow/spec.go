@@ -26,8 +26,10 @@ type Config struct {
 	TLS func(serverName string) *tls.Config
 	// AllowPlaintext lists mail hosts that may be spoken to without TLS.
 	AllowPlaintext []string
-	Now            func() time.Time
-	Log            *slog.Logger
+	// Lend gives tokens that applications keep themselves; nil gives none.
+	Lend connector.Lender
+	Now  func() time.Time
+	Log  *slog.Logger
 	// Timeout bounds one request to the provider; if zero, HTTP's own does, or else 15 seconds.
 	Timeout time.Duration
 }
@@ -121,6 +123,7 @@ type Flow struct {
 	Spec  Spec
 	http  *HTTP
 	login *login.Client
+	lend  connector.Lender
 	meta  *metadata
 	now   func() time.Time
 	log   *slog.Logger
@@ -130,7 +133,7 @@ type Flow struct {
 func New(spec Spec, cfg Config) *Flow {
 	h := newHTTP(cfg.HTTP, cfg.Timeout)
 	return &Flow{
-		Spec: spec, http: h, now: cfg.Now, log: cfg.Log,
+		Spec: spec, http: h, lend: cfg.Lend, now: cfg.Now, log: cfg.Log,
 		login: &login.Client{Dial: cfg.Dial, TLS: cfg.TLS, AllowPlaintext: cfg.AllowPlaintext},
 		meta:  newMetadata(h, cfg.Now),
 	}

@@ -50,6 +50,7 @@ func (a accounts) Create(ctx context.Context, v latchkey.Account) error {
 		CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt), CheckedAt: ms(v.CheckedAt),
 		ProviderApp: string(v.ProviderApp), ExpiresAt: ms(v.ExpiresAt), RefreshAt: ms(v.RefreshAt),
 		CheckAt: ms(v.CheckAt), Watch: c.watch,
+		AuthServer: v.AuthServer,
 	}
 	return a.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateAccount(ctx, p) })
 }
@@ -111,6 +112,7 @@ func (a accounts) Update(ctx context.Context, v latchkey.Account) error {
 		UpdatedAt: ms(v.UpdatedAt), CheckedAt: ms(v.CheckedAt),
 		ProviderApp: string(v.ProviderApp), ExpiresAt: ms(v.ExpiresAt), RefreshAt: ms(v.RefreshAt),
 		CheckAt: ms(v.CheckAt), Watch: c.watch,
+		AuthServer: v.AuthServer,
 	}
 	return a.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.UpdateAccount(ctx, p) })
 }
@@ -147,6 +149,14 @@ func (a accounts) SameGrant(ctx context.Context, p latchkey.Provider, client lat
 		n, err = q.CountSameGrant(ctx, sqlgen.CountSameGrantParams{
 			Provider: string(p), Identity: identity, ProviderApp: string(client),
 		})
+		return err
+	})
+	return n, err
+}
+
+func (a accounts) OfProviderApp(ctx context.Context, app latchkey.ApplicationID, client latchkey.ProviderAppID) (n int64, err error) {
+	err = a.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		n, err = q.CountAccountsOfProviderApp(ctx, sqlgen.CountAccountsOfProviderAppParams{ApplicationID: string(app), ProviderApp: string(client)})
 		return err
 	})
 	return n, err
@@ -193,7 +203,7 @@ func (a accounts) fromRow(r sqlgen.Account) (v latchkey.Account, err error) {
 		Params: raw(r.Params), Options: raw(r.Options), Sequence: r.Sequence, Test: r.Test,
 		CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt), CheckedAt: at(r.CheckedAt),
 		ProviderApp: latchkey.ProviderAppID(r.ProviderApp), ExpiresAt: at(r.ExpiresAt), RefreshAt: at(r.RefreshAt),
-		RefreshClaim: at(r.RefreshClaim), CheckAt: at(r.CheckAt),
+		RefreshClaim: at(r.RefreshClaim), CheckAt: at(r.CheckAt), AuthServer: r.AuthServer,
 	}
 	if v.Sources, err = fromJSON[[]latchkey.Source](r.Sources, "an account's sources"); err != nil {
 		return v, err

@@ -23,7 +23,7 @@ func (a applications) Create(ctx context.Context, v latchkey.Application) error 
 	}
 	p := sqlgen.CreateApplicationParams{
 		ID: string(v.ID), Name: v.Name, Test: v.Test, Providers: providers, WebhookSecret: secret,
-		Sender: string(v.Sender), CreatedAt: ms(v.CreatedAt),
+		Sender: string(v.Sender), AuthServerUrl: v.AuthServerURL, CreatedAt: ms(v.CreatedAt),
 	}
 	return a.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateApplication(ctx, p) })
 }
@@ -73,12 +73,18 @@ func (a applications) Update(ctx context.Context, v latchkey.Application) error 
 	if err != nil {
 		return err
 	}
-	p := sqlgen.UpdateApplicationParams{ID: string(v.ID), Name: v.Name, Test: v.Test, Providers: providers, WebhookSecret: secret, Sender: string(v.Sender)}
+	p := sqlgen.UpdateApplicationParams{
+		ID: string(v.ID), Name: v.Name, Test: v.Test, Providers: providers, WebhookSecret: secret, Sender: string(v.Sender),
+		AuthServerUrl: v.AuthServerURL,
+	}
 	return a.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.UpdateApplication(ctx, p) })
 }
 
 func (a applications) fromRow(r sqlgen.Application) (latchkey.Application, error) {
-	v := latchkey.Application{ID: latchkey.ApplicationID(r.ID), Name: r.Name, Test: r.Test, Sender: latchkey.SenderID(r.Sender), CreatedAt: at(r.CreatedAt)}
+	v := latchkey.Application{
+		ID: latchkey.ApplicationID(r.ID), Name: r.Name, Test: r.Test, Sender: latchkey.SenderID(r.Sender), AuthServerURL: r.AuthServerUrl,
+		CreatedAt: at(r.CreatedAt),
+	}
 	var err error
 	if v.Providers, err = fromJSON[[]latchkey.Provider](r.Providers, "an application's providers"); err != nil {
 		return v, err

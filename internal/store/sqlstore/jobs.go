@@ -41,6 +41,7 @@ func (a rawArgs) Kind() string { return a.kind }
 
 type jobInserter interface {
 	insert(ctx context.Context, t *openTx, params []river.InsertManyParams) error
+	list(ctx context.Context, p *river.JobListParams) (*river.JobListResult, error)
 }
 
 type (

@@ -56,7 +56,7 @@ func (a providerApps) Create(ctx context.Context, v latchkey.ProviderApp) error 
 		ID: string(v.ID), ApplicationID: string(v.ApplicationID), Provider: string(v.Provider), Name: v.Name, ClientID: v.ClientID,
 		ClientSecret: c.secret, ServiceAccount: c.serviceAccount, Tenant: v.Tenant, Cloud: v.Cloud, Domain: v.Domain,
 		ExtraScopes: c.extra, SkipScopes: c.skip, Protocol: v.Protocol, IsDefault: v.Default, Flag: v.Flag,
-		CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt),
+		CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt), Declared: v.Declared,
 	}
 	return a.writeAll(ctx, func(ctx context.Context, q *sqlgen.Queries) error {
 		// Another's default may become visible between the two statements.
@@ -125,6 +125,7 @@ func (a providerApps) Update(ctx context.Context, v latchkey.ProviderApp) error 
 		ID: string(v.ID), ApplicationID: string(v.ApplicationID), Name: v.Name, ClientID: v.ClientID,
 		ClientSecret: c.secret, ServiceAccount: c.serviceAccount, Tenant: v.Tenant, Cloud: v.Cloud, Domain: v.Domain,
 		ExtraScopes: c.extra, SkipScopes: c.skip, Protocol: v.Protocol, IsDefault: v.Default, Flag: v.Flag, UpdatedAt: ms(v.UpdatedAt),
+		Declared: v.Declared,
 	}
 	return a.writeAll(ctx, func(ctx context.Context, q *sqlgen.Queries) error {
 		row, err := q.GetProviderApp(ctx, sqlgen.GetProviderAppParams{ID: p.ID, ApplicationID: p.ApplicationID})
@@ -154,6 +155,7 @@ func (a providerApps) fromRow(r sqlgen.ProviderApp) (v latchkey.ProviderApp, err
 		ID: latchkey.ProviderAppID(r.ID), ApplicationID: latchkey.ApplicationID(r.ApplicationID), Provider: latchkey.Provider(r.Provider),
 		Name: r.Name, ClientID: r.ClientID, Tenant: r.Tenant, Cloud: r.Cloud, Domain: r.Domain, Protocol: r.Protocol,
 		Default: r.IsDefault, Flag: r.Flag, CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt),
+		Declared: r.Declared,
 	}
 	if v.ExtraScopes, err = fromJSON[[]string](r.ExtraScopes, "a provider app's scopes"); err != nil {
 		return v, err

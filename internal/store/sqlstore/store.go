@@ -88,6 +88,7 @@ func (t tx) ReconnectURLs() store.ReconnectURLs { return reconnectURLs{t} }
 func (t tx) Senders() store.Senders             { return senders{t} }
 func (t tx) Mails() store.Mails                 { return mails{t} }
 func (t tx) Settings() store.Settings           { return settings{t} }
+func (t tx) Paces() store.Paces                 { return paces{t} }
 
 // read runs fn on the transaction, or on the readers' pool.
 func (t tx) read(ctx context.Context, fn writeFunc) error {

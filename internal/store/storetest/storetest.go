@@ -48,6 +48,7 @@ func Run(t *testing.T, open Open) {
 		"mails":          testMails,
 		"settings":       testSettings,
 		"funnel":         testFunnel,
+		"paces":          testPaces,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

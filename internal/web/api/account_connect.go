@@ -122,6 +122,10 @@ func readPhone(f *fields) map[string]string {
 // readCredential reads a mailbox's password and servers, or tokens; see MailFields and TokenFields.
 // Fields of the other kind are refused: who sends them means something else.
 func readCredential(f *fields, spec *hosted.DirectSpec) {
+	if spec.AuthServer = f.boolean("auth_server", nil); spec.AuthServer {
+		readLent(f, spec)
+		return
+	}
 	tokens := readTokens(f)
 	phone := readPhone(f)
 	if byPhone(spec.Provider) {

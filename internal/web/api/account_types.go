@@ -13,13 +13,20 @@ type accountRequest struct {
 	ExpectedIdentity string            `json:"expected_identity,omitempty" maxLength:"320" doc:"The only identity that will be accepted."`
 	Metadata         map[string]string `json:"metadata,omitempty" maxProperties:"50" doc:"Up to 50 strings of yours."`
 	ProviderApp      string            `json:"provider_app,omitempty" pattern:"^pap_[0-9a-z]{26}$" doc:"The provider app that the tokens were given to. Default: the provider's default."`
+	LentFields
 	MailFields
 	TokenFields
 	PhoneFields
 }
 
+// LentFields say where the credential is. It is exported for the sake of reflection only.
+type LentFields struct {
+	AuthServer bool `json:"auth_server,omitempty" doc:"Your authentication server keeps the credential: send no password and no token. For IMAP, GOOGLE and MICROSOFT; a new account needs account_id."`
+}
+
 // reconnectRequest describes the body of POST /accounts/{id}; readReconnect reads it.
 type reconnectRequest struct {
+	LentFields
 	MailFields
 	TokenFields
 	PhoneFields
@@ -78,6 +85,7 @@ type account struct {
 	Options          object            `json:"options,omitempty" doc:"What the form endpoint was given to keep."`
 	Warnings         []string          `json:"warnings,omitempty" nullable:"false" doc:"Codes of what did not work when it was connected."`
 	CheckedAt        *stamp            `json:"checked_at" doc:"When it was last checked."`
+	AuthServer       bool              `json:"auth_server,omitempty" doc:"Your authentication server keeps the credential."`
 	Test             bool              `json:"test,omitempty"`
 }
 
@@ -128,7 +136,7 @@ func (c *call) account(a latchkey.Account) (account, error) {
 		CreatedAt: at(a.CreatedAt), Status: string(a.Status), Reason: orNull(string(a.Reason)),
 		Action: orNull(string(latchkey.ActionFor(a.Status, a.Reason))), Identity: a.Identity, IdentityProof: string(a.Proof),
 		ConnectionParams: params, Sources: make([]source, len(a.Sources)), Groups: []string{}, Metadata: orEmpty(a.Metadata),
-		Warnings: a.Warnings, CheckedAt: optional(&a.CheckedAt), Test: a.Test,
+		Warnings: a.Warnings, CheckedAt: optional(&a.CheckedAt), AuthServer: a.AuthServer, Test: a.Test,
 	}
 	if len(a.Options) > 0 && json.Valid(a.Options) {
 		out.Options = object(a.Options)

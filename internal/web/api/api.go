@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"latchkey"
+	"latchkey/internal/applications"
 	"latchkey/internal/connector"
 	"latchkey/internal/funnel"
 	"latchkey/internal/hosted"
@@ -47,6 +48,11 @@ type Accounts interface {
 	Delete(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) error
 	Check(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
 	AccessToken(ctx context.Context, app latchkey.ApplicationID, idOrExternal string, key latchkey.KeyID) (connector.AccessToken, error)
+}
+
+// Applications changes applications.
+type Applications interface {
+	Change(ctx context.Context, id latchkey.ApplicationID, want applications.Settings) (latchkey.Application, error)
 }
 
 // Events reads what happened.
@@ -96,6 +102,8 @@ type Config struct {
 	MAC      MAC
 	// Funnel may be nil only where nobody asks for it.
 	Funnel Funnel
+	// Applications changes the caller's own; it may be nil only where nobody does.
+	Applications Applications
 	// ProviderApps may be nil only where nobody asks for one.
 	ProviderApps ProviderApps
 

@@ -12,7 +12,9 @@ type application struct {
 	Test        bool     `json:"test" doc:"A test application, for ever: MOCK exists only in these."`
 	Providers   []string `json:"providers" nullable:"false" doc:"What its links may offer; empty means everything that is set up."`
 	Permissions []string `json:"permissions" nullable:"false" doc:"What the key that asked may do."`
-	CreatedAt   stamp    `json:"created_at"`
+	// AuthServerURL is shown: it holds no secret.
+	AuthServerURL *string `json:"auth_server_url" doc:"Where your authentication server is, which is asked for the credentials of accounts with auth_server."`
+	CreatedAt     stamp   `json:"created_at"`
 }
 
 // getApplication answers GET /application: whose key this is.
@@ -20,9 +22,15 @@ func (a *API) getApplication(_ context.Context, c *call) (answer, error) {
 	if err := newQuery(c).finish(); err != nil {
 		return answer{}, err
 	}
+	return answer{http.StatusOK, c.application()}, nil
+}
+
+// application is the caller's own, as it is shown.
+func (c *call) application() application {
 	out := application{
 		Object: "Application", ID: string(c.app.ID), Name: c.app.Name, Test: c.app.Test, CreatedAt: at(c.app.CreatedAt),
-		Providers: []string{}, Permissions: []string{},
+		AuthServerURL: orNull(c.app.AuthServerURL),
+		Providers:     []string{}, Permissions: []string{},
 	}
 	for _, p := range c.app.Providers {
 		out.Providers = append(out.Providers, c.typeName(p))
@@ -30,5 +38,5 @@ func (a *API) getApplication(_ context.Context, c *call) (answer, error) {
 	for _, p := range c.key.Permissions {
 		out.Permissions = append(out.Permissions, string(p))
 	}
-	return answer{http.StatusOK, out}, nil
+	return out
 }

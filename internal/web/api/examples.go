@@ -54,7 +54,11 @@ func accountExamples() map[string]any {
 			"imap_user": "ada@acme.io", "imap_password": "correct horse", "smtp_host": "smtp.acme.io", "smtp_port": 465,
 			"smtp_encryption": "tls", "smtp_user": "ada@acme.io", "smtp_password": "correct horse",
 		},
-		"google":   members{"provider": "GOOGLE", "email": "ada@acme.io", "access_token": "ya29.a0Af", "refresh_token": "1//0gX"},
+		"google": members{"provider": "GOOGLE", "email": "ada@acme.io", "access_token": "ya29.a0Af", "refresh_token": "1//0gX"},
+		"auth_server": members{
+			"provider": "IMAP", "account_id": "user_1234", "email": "ada@acme.io", "auth_server": true,
+			"imap_host": "imap.acme.io", "smtp_host": "smtp.acme.io",
+		},
 		"telegram": members{"provider": "TELEGRAM", "method": "qr"},
 	}
 }
@@ -79,6 +83,10 @@ func providerAppExamples() map[string]any {
 
 func providerAppChangeExamples() map[string]any {
 	return map[string]any{"new_secret": members{"client_secret": "GOCSPX-the-new-one"}}
+}
+
+func applicationChangeExamples() map[string]any {
+	return map[string]any{"auth_server": members{"auth_server_url": "https://app.acme.io/mail-credentials"}}
 }
 
 func reconnectExamples() map[string]any {

@@ -54,7 +54,7 @@ func (a *API) serve(rt route, lenient bool) http.Handler {
 			web.WriteProblem(w, r, err)
 			return
 		}
-		if rt.method == http.MethodPost || rt.method == http.MethodPatch {
+		if rt.method == http.MethodPost || rt.method == http.MethodPatch || rt.method == http.MethodPut {
 			body, err := readJSON(r)
 			if err != nil {
 				web.WriteProblem(w, r, err)
@@ -157,7 +157,7 @@ func presentedKey(r *http.Request) (string, error) {
 	return key, nil
 }
 
-// readJSON reads the body of a POST or PATCH, which is JSON or nothing.
+// readJSON reads the body of a POST, PATCH or PUT, which is JSON or nothing.
 func readJSON(r *http.Request) ([]byte, error) {
 	body, err := web.ReadBody(r, maxRequest)
 	if err != nil || len(body) == 0 {

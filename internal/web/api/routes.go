@@ -108,6 +108,15 @@ func (a *API) otherRoutes() []route {
 				answers: []docAnswer{{status: http.StatusOK, text: "The application.", body: application{}}},
 			},
 		},
+		{
+			method: http.MethodPut, path: "/application", permission: latchkey.PermSettings, handle: a.changeApplication,
+			doc: doc{
+				id: "changeApplication", tag: tagApplication, summary: "Change the application",
+				text:    "Settings that you leave out stay as they are; null takes one away.",
+				request: applicationChange{}, examples: applicationChangeExamples(),
+				answers: []docAnswer{{status: http.StatusOK, text: "The application as it is now.", body: application{}}},
+			},
+		},
 	}...)
 }
 

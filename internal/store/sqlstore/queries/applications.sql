@@ -1,6 +1,6 @@
 -- name: CreateApplication :execrows
-INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at, auth_server_url)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT DO NOTHING;
 
 -- name: GetApplication :one
@@ -21,5 +21,5 @@ SELECT followed_until FROM applications WHERE id = $1;
 
 -- name: UpdateApplication :execrows
 UPDATE applications SET name = @name, test = @test, providers = @providers, webhook_secret = @webhook_secret,
-    sender = @sender
+    sender = @sender, auth_server_url = @auth_server_url
 WHERE id = @id;

@@ -10,7 +10,7 @@ import (
 )
 
 const accountByExternalID = `-- name: AccountByExternalID :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> ''
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> ''
 `
 
 type AccountByExternalIDParams struct {
@@ -50,12 +50,13 @@ func (q *Queries) AccountByExternalID(ctx context.Context, arg AccountByExternal
 		&i.CheckAt,
 		&i.Watch,
 		&i.EventAt,
+		&i.AuthServer,
 	)
 	return i, err
 }
 
 const accountByExternalIDForUpdate = `-- name: AccountByExternalIDForUpdate :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> '' FOR UPDATE
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> '' FOR UPDATE
 `
 
 type AccountByExternalIDForUpdateParams struct {
@@ -95,6 +96,7 @@ func (q *Queries) AccountByExternalIDForUpdate(ctx context.Context, arg AccountB
 		&i.CheckAt,
 		&i.Watch,
 		&i.EventAt,
+		&i.AuthServer,
 	)
 	return i, err
 }
@@ -128,6 +130,22 @@ func (q *Queries) CountAccount(ctx context.Context, id string) (int64, error) {
 	return count, err
 }
 
+const countAccountsOfProviderApp = `-- name: CountAccountsOfProviderApp :one
+SELECT count(*) FROM accounts WHERE application_id = $1 AND provider_app = $2
+`
+
+type CountAccountsOfProviderAppParams struct {
+	ApplicationID string
+	ProviderApp   string
+}
+
+func (q *Queries) CountAccountsOfProviderApp(ctx context.Context, arg CountAccountsOfProviderAppParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countAccountsOfProviderApp, arg.ApplicationID, arg.ProviderApp)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countSameGrant = `-- name: CountSameGrant :one
 SELECT count(*) FROM accounts
 WHERE accounts.identity = $1 AND accounts.provider = $2 AND accounts.provider_app <> ''
@@ -154,8 +172,8 @@ func (q *Queries) CountSameGrant(ctx context.Context, arg CountSameGrantParams) 
 const createAccount = `-- name: CreateAccount :execrows
 INSERT INTO accounts (id, application_id, external_id, provider, name, identity, proof, status, reason, status_at,
     sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at,
-    provider_app, expires_at, refresh_at, check_at, watch)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)
+    provider_app, expires_at, refresh_at, check_at, watch, auth_server)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)
 ON CONFLICT DO NOTHING
 `
 
@@ -186,6 +204,7 @@ type CreateAccountParams struct {
 	RefreshAt     int64
 	CheckAt       int64
 	Watch         string
+	AuthServer    bool
 }
 
 func (q *Queries) CreateAccount(ctx context.Context, arg CreateAccountParams) (int64, error) {
@@ -216,6 +235,7 @@ func (q *Queries) CreateAccount(ctx context.Context, arg CreateAccountParams) (i
 		arg.RefreshAt,
 		arg.CheckAt,
 		arg.Watch,
+		arg.AuthServer,
 	)
 	if err != nil {
 		return 0, err
@@ -241,7 +261,7 @@ func (q *Queries) DeleteAccount(ctx context.Context, arg DeleteAccountParams) (i
 }
 
 const dueForRefresh = `-- name: DueForRefresh :many
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at FROM accounts WHERE provider = $1 AND refresh_at > 0 AND refresh_at <= $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE provider = $1 AND refresh_at > 0 AND refresh_at <= $2
 ORDER BY refresh_at LIMIT $3
 `
 
@@ -289,6 +309,7 @@ func (q *Queries) DueForRefresh(ctx context.Context, arg DueForRefreshParams) ([
 			&i.CheckAt,
 			&i.Watch,
 			&i.EventAt,
+			&i.AuthServer,
 		); err != nil {
 			return nil, err
 		}
@@ -304,7 +325,7 @@ func (q *Queries) DueForRefresh(ctx context.Context, arg DueForRefreshParams) ([
 }
 
 const getAccount = `-- name: GetAccount :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at FROM accounts WHERE id = $1 AND application_id = $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE id = $1 AND application_id = $2
 `
 
 type GetAccountParams struct {
@@ -344,12 +365,13 @@ func (q *Queries) GetAccount(ctx context.Context, arg GetAccountParams) (Account
 		&i.CheckAt,
 		&i.Watch,
 		&i.EventAt,
+		&i.AuthServer,
 	)
 	return i, err
 }
 
 const getAccountForUpdate = `-- name: GetAccountForUpdate :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at FROM accounts WHERE id = $1 AND application_id = $2 FOR UPDATE
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE id = $1 AND application_id = $2 FOR UPDATE
 `
 
 type GetAccountForUpdateParams struct {
@@ -389,12 +411,13 @@ func (q *Queries) GetAccountForUpdate(ctx context.Context, arg GetAccountForUpda
 		&i.CheckAt,
 		&i.Watch,
 		&i.EventAt,
+		&i.AuthServer,
 	)
 	return i, err
 }
 
 const listAccounts = `-- name: ListAccounts :many
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at FROM accounts WHERE application_id = $1 AND id < $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE application_id = $1 AND id < $2
 ORDER BY id DESC LIMIT $3
 `
 
@@ -442,6 +465,7 @@ func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]A
 			&i.CheckAt,
 			&i.Watch,
 			&i.EventAt,
+			&i.AuthServer,
 		); err != nil {
 			return nil, err
 		}
@@ -484,8 +508,8 @@ UPDATE accounts SET provider = $1, name = $2, identity = $3, proof = $4, status 
     reason = $6, status_at = $7, sources = $8, params = $9, metadata = $10,
     options = $11, secret = $12, warnings = $13, test = $14, updated_at = $15,
     checked_at = $16, provider_app = $17, expires_at = $18, refresh_at = $19,
-    check_at = $20, watch = $21
-WHERE id = $22 AND application_id = $23
+    check_at = $20, watch = $21, auth_server = $22
+WHERE id = $23 AND application_id = $24
 `
 
 type UpdateAccountParams struct {
@@ -510,6 +534,7 @@ type UpdateAccountParams struct {
 	RefreshAt     int64
 	CheckAt       int64
 	Watch         string
+	AuthServer    bool
 	ID            string
 	ApplicationID string
 }
@@ -537,6 +562,7 @@ func (q *Queries) UpdateAccount(ctx context.Context, arg UpdateAccountParams) (i
 		arg.RefreshAt,
 		arg.CheckAt,
 		arg.Watch,
+		arg.AuthServer,
 		arg.ID,
 		arg.ApplicationID,
 	)

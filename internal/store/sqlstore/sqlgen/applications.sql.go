@@ -10,7 +10,7 @@ import (
 )
 
 const applicationByName = `-- name: ApplicationByName :one
-SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until FROM applications WHERE name = $1
+SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url FROM applications WHERE name = $1
 `
 
 func (q *Queries) ApplicationByName(ctx context.Context, name string) (Application, error) {
@@ -25,13 +25,14 @@ func (q *Queries) ApplicationByName(ctx context.Context, name string) (Applicati
 		&i.CreatedAt,
 		&i.Sender,
 		&i.FollowedUntil,
+		&i.AuthServerUrl,
 	)
 	return i, err
 }
 
 const createApplication = `-- name: CreateApplication :execrows
-INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at, auth_server_url)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT DO NOTHING
 `
 
@@ -43,6 +44,7 @@ type CreateApplicationParams struct {
 	WebhookSecret []byte
 	Sender        string
 	CreatedAt     int64
+	AuthServerUrl string
 }
 
 func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationParams) (int64, error) {
@@ -54,6 +56,7 @@ func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationPa
 		arg.WebhookSecret,
 		arg.Sender,
 		arg.CreatedAt,
+		arg.AuthServerUrl,
 	)
 	if err != nil {
 		return 0, err
@@ -91,7 +94,7 @@ func (q *Queries) FollowedUntil(ctx context.Context, id string) (int64, error) {
 }
 
 const getApplication = `-- name: GetApplication :one
-SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until FROM applications WHERE id = $1
+SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url FROM applications WHERE id = $1
 `
 
 func (q *Queries) GetApplication(ctx context.Context, id string) (Application, error) {
@@ -106,12 +109,13 @@ func (q *Queries) GetApplication(ctx context.Context, id string) (Application, e
 		&i.CreatedAt,
 		&i.Sender,
 		&i.FollowedUntil,
+		&i.AuthServerUrl,
 	)
 	return i, err
 }
 
 const listApplications = `-- name: ListApplications :many
-SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until FROM applications ORDER BY id DESC
+SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url FROM applications ORDER BY id DESC
 `
 
 func (q *Queries) ListApplications(ctx context.Context) ([]Application, error) {
@@ -132,6 +136,7 @@ func (q *Queries) ListApplications(ctx context.Context) ([]Application, error) {
 			&i.CreatedAt,
 			&i.Sender,
 			&i.FollowedUntil,
+			&i.AuthServerUrl,
 		); err != nil {
 			return nil, err
 		}
@@ -148,8 +153,8 @@ func (q *Queries) ListApplications(ctx context.Context) ([]Application, error) {
 
 const updateApplication = `-- name: UpdateApplication :execrows
 UPDATE applications SET name = $1, test = $2, providers = $3, webhook_secret = $4,
-    sender = $5
-WHERE id = $6
+    sender = $5, auth_server_url = $6
+WHERE id = $7
 `
 
 type UpdateApplicationParams struct {
@@ -158,6 +163,7 @@ type UpdateApplicationParams struct {
 	Providers     string
 	WebhookSecret []byte
 	Sender        string
+	AuthServerUrl string
 	ID            string
 }
 
@@ -168,6 +174,7 @@ func (q *Queries) UpdateApplication(ctx context.Context, arg UpdateApplicationPa
 		arg.Providers,
 		arg.WebhookSecret,
 		arg.Sender,
+		arg.AuthServerUrl,
 		arg.ID,
 	)
 	if err != nil {

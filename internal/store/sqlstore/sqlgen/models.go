@@ -33,6 +33,7 @@ type Account struct {
 	CheckAt       int64
 	Watch         string
 	EventAt       int64
+	AuthServer    bool
 }
 
 type ApiKey struct {
@@ -54,6 +55,7 @@ type Application struct {
 	CreatedAt     int64
 	Sender        string
 	FollowedUntil int64
+	AuthServerUrl string
 }
 
 type Audit struct {
@@ -239,6 +241,11 @@ type Member struct {
 	Beat int64
 }
 
+type Pace struct {
+	Name   string
+	FreeAt int64
+}
+
 type ProviderApp struct {
 	ID             string
 	ApplicationID  string
@@ -257,6 +264,7 @@ type ProviderApp struct {
 	Flag           string
 	CreatedAt      int64
 	UpdatedAt      int64
+	Declared       string
 }
 
 type ReconnectUrl struct {

@@ -30,8 +30,8 @@ func (q *Queries) ClearDefaultProviderApp(ctx context.Context, arg ClearDefaultP
 
 const createProviderApp = `-- name: CreateProviderApp :execrows
 INSERT INTO provider_apps (id, application_id, provider, name, client_id, client_secret, service_account, tenant, cloud,
-    domain, extra_scopes, skip_scopes, protocol, is_default, flag, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    domain, extra_scopes, skip_scopes, protocol, is_default, flag, created_at, updated_at, declared)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT DO NOTHING
 `
 
@@ -53,6 +53,7 @@ type CreateProviderAppParams struct {
 	Flag           string
 	CreatedAt      int64
 	UpdatedAt      int64
+	Declared       string
 }
 
 func (q *Queries) CreateProviderApp(ctx context.Context, arg CreateProviderAppParams) (int64, error) {
@@ -74,6 +75,7 @@ func (q *Queries) CreateProviderApp(ctx context.Context, arg CreateProviderAppPa
 		arg.Flag,
 		arg.CreatedAt,
 		arg.UpdatedAt,
+		arg.Declared,
 	)
 	if err != nil {
 		return 0, err
@@ -99,7 +101,7 @@ func (q *Queries) DeleteProviderApp(ctx context.Context, arg DeleteProviderAppPa
 }
 
 const getProviderApp = `-- name: GetProviderApp :one
-SELECT id, application_id, provider, name, client_id, client_secret, service_account, tenant, cloud, domain, extra_scopes, skip_scopes, protocol, is_default, flag, created_at, updated_at FROM provider_apps WHERE id = $1 AND application_id = $2
+SELECT id, application_id, provider, name, client_id, client_secret, service_account, tenant, cloud, domain, extra_scopes, skip_scopes, protocol, is_default, flag, created_at, updated_at, declared FROM provider_apps WHERE id = $1 AND application_id = $2
 `
 
 type GetProviderAppParams struct {
@@ -128,12 +130,13 @@ func (q *Queries) GetProviderApp(ctx context.Context, arg GetProviderAppParams) 
 		&i.Flag,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Declared,
 	)
 	return i, err
 }
 
 const getProviderAppForUpdate = `-- name: GetProviderAppForUpdate :one
-SELECT id, application_id, provider, name, client_id, client_secret, service_account, tenant, cloud, domain, extra_scopes, skip_scopes, protocol, is_default, flag, created_at, updated_at FROM provider_apps WHERE id = $1 AND application_id = $2 FOR UPDATE
+SELECT id, application_id, provider, name, client_id, client_secret, service_account, tenant, cloud, domain, extra_scopes, skip_scopes, protocol, is_default, flag, created_at, updated_at, declared FROM provider_apps WHERE id = $1 AND application_id = $2 FOR UPDATE
 `
 
 type GetProviderAppForUpdateParams struct {
@@ -162,12 +165,13 @@ func (q *Queries) GetProviderAppForUpdate(ctx context.Context, arg GetProviderAp
 		&i.Flag,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Declared,
 	)
 	return i, err
 }
 
 const listProviderApps = `-- name: ListProviderApps :many
-SELECT id, application_id, provider, name, client_id, client_secret, service_account, tenant, cloud, domain, extra_scopes, skip_scopes, protocol, is_default, flag, created_at, updated_at FROM provider_apps WHERE application_id = $1 ORDER BY id
+SELECT id, application_id, provider, name, client_id, client_secret, service_account, tenant, cloud, domain, extra_scopes, skip_scopes, protocol, is_default, flag, created_at, updated_at, declared FROM provider_apps WHERE application_id = $1 ORDER BY id
 `
 
 func (q *Queries) ListProviderApps(ctx context.Context, applicationID string) ([]ProviderApp, error) {
@@ -197,6 +201,7 @@ func (q *Queries) ListProviderApps(ctx context.Context, applicationID string) ([
 			&i.Flag,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Declared,
 		); err != nil {
 			return nil, err
 		}
@@ -215,8 +220,8 @@ const updateProviderApp = `-- name: UpdateProviderApp :execrows
 UPDATE provider_apps SET name = $1, client_id = $2, client_secret = $3,
     service_account = $4, tenant = $5, cloud = $6, domain = $7,
     extra_scopes = $8, skip_scopes = $9, protocol = $10, is_default = $11,
-    flag = $12, updated_at = $13
-WHERE id = $14 AND application_id = $15
+    flag = $12, updated_at = $13, declared = $14
+WHERE id = $15 AND application_id = $16
 `
 
 type UpdateProviderAppParams struct {
@@ -233,6 +238,7 @@ type UpdateProviderAppParams struct {
 	IsDefault      bool
 	Flag           string
 	UpdatedAt      int64
+	Declared       string
 	ID             string
 	ApplicationID  string
 }
@@ -252,6 +258,7 @@ func (q *Queries) UpdateProviderApp(ctx context.Context, arg UpdateProviderAppPa
 		arg.IsDefault,
 		arg.Flag,
 		arg.UpdatedAt,
+		arg.Declared,
 		arg.ID,
 		arg.ApplicationID,
 	)

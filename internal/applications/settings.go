@@ -1,0 +1,80 @@
+package applications
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"latchkey"
+	"latchkey/internal/errs"
+	"latchkey/internal/store"
+)
+
+// Settings are what an application may change about itself. What is nil stays as it is.
+type Settings struct {
+	// AuthServerURL is where its authentication server is; empty takes it away.
+	AuthServerURL *string
+}
+
+const maxURL = 2048
+
+// Change changes an application's settings.
+func (s *Service) Change(ctx context.Context, id latchkey.ApplicationID, want Settings) (latchkey.Application, error) {
+	if u := want.AuthServerURL; u != nil && *u != "" {
+		if why := badAuthServer(*u); why != "" {
+			return latchkey.Application{}, errs.InvalidFields(errs.FieldError{Field: "auth_server_url", Code: errs.CodeInvalidURL, Message: why})
+		}
+	}
+	var app latchkey.Application
+	err := s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		var err error
+		if app, err = tx.Applications().Get(ctx, id); err != nil {
+			return err
+		}
+		if want.AuthServerURL != nil {
+			app.AuthServerURL = *want.AuthServerURL
+		}
+		return tx.Applications().Update(ctx, app)
+	})
+	s.cache.forget(func(e entry) bool { return e.app.ID == id })
+	if errors.Is(err, store.ErrNotFound) {
+		return app, errs.NotFoundf("application")
+	}
+	if err == nil {
+		s.cfg.Log.InfoContext(ctx, "application changed", slog.String("app_id", string(id)), slog.Bool("auth_server", app.AuthServerURL != ""))
+	}
+	return app, err
+}
+
+// badAuthServer says why credentials cannot be asked for at an address; empty if they can.
+func badAuthServer(s string) string {
+	if len(s) > maxURL || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '\\' || r > '~' }) {
+		return "This must be an address of at most 2048 visible ASCII characters, without spaces and backslashes."
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Opaque != "" || u.Hostname() == "":
+		return "This must be a whole address that begins with https://."
+	case u.User != nil:
+		return "This must not contain a user name or password: requests are signed."
+	case strings.Contains(s, "#"):
+		return "This must not have a part after #."
+	case u.Scheme == "http" && !inside(u.Hostname()):
+		return "This must begin with https://, since passwords come back. http:// is for hosts of your own network only."
+	}
+	return ""
+}
+
+// inside tells whether the host is on our own network as far as its name says: loopback, a private
+// address, or a name without a domain, such as a container's.
+func inside(host string) bool {
+	a, err := netip.ParseAddr(host)
+	if err != nil {
+		return !strings.Contains(strings.TrimSuffix(host, "."), ".")
+	}
+	a = a.Unmap()
+	return a.IsLoopback() || a.IsPrivate()
+}
