@@ -24,7 +24,7 @@ type OAuth struct {
 	LinkedInURL        string `env:"LATCHKEY_LINKEDIN_URL" name:"linkedin-url" placeholder:"URL" help:"Replaces both of LinkedIn's hosts."`
 	InstagramURL       string `env:"LATCHKEY_INSTAGRAM_URL" placeholder:"URL" help:"Replaces all of Instagram's hosts."`
 
-	RefreshRate float64 `env:"LATCHKEY_REFRESH_RATE" default:"50" placeholder:"N" help:"How many credentials of one provider each server renews in a second."`
+	RefreshRate float64 `env:"LATCHKEY_REFRESH_RATE" default:"50" placeholder:"N" help:"How many credentials of one provider all servers together renew in a second."`
 }
 
 // MailServer is a mail server as the configuration names it.
