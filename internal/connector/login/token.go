@@ -45,9 +45,12 @@ func (x *XOAUTH2) Next(challenge []byte) ([]byte, error) {
 // refused adds to an error what the description of the refusal says: its status.
 func (x *XOAUTH2) refused(err error) error {
 	le, ok := errors.AsType[*Error](err)
-	if !ok || x.refusal == nil || le.Code != errs.CodeWrongPassword {
+	if !ok || x.refusal == nil || le.Code != errs.CodeWrongPassword && le.Code != errs.CodeProtocolError {
 		return err
 	}
+	// The refusal has been described by now. The library answers it with "=" in IMAP, where the line has
+	// to be empty (RFC 4959 §3 has "=" for initial responses only), and Dovecot calls that BAD.
+	le.Code = errs.CodeWrongPassword
 	var said struct {
 		Status string `json:"status"`
 	}
