@@ -186,7 +186,7 @@ func (c *Connector) profile(ctx context.Context, h *oauthflow.HTTP, _ connector.
 		return oauthflow.Person{}, err
 	}
 	if a.Status != http.StatusOK {
-		return oauthflow.Person{}, oauthflow.Refused(a)
+		return oauthflow.Person{}, refused(a)
 	}
 	var box struct {
 		Email string `json:"emailAddress"`
