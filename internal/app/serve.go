@@ -275,7 +275,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	v1 := api.New(api.Config{
 		BaseURL: base, Now: in.now, Log: in.log, Keys: in.apps, Links: in.engine, Direct: in.engine, Accounts: in.accounts,
 		Applications: in.apps,
-		Events:       in.store.Events(), Funnel: in.funnel, Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, Version: Version,
+		Events:       in.store.Events(), Funnel: in.funnel, Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, Webhooks: in.hooks, Version: Version,
 		KeyLimit:      limit(in.cfg.KeyRate),
 		WrongKeyLimit: web.Limit{PerSecond: wrongKeyPerSecond, Burst: wrongKeyBurst},
 	})

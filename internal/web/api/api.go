@@ -13,6 +13,7 @@ import (
 	"latchkey/internal/applications"
 	"latchkey/internal/connector"
 	"latchkey/internal/funnel"
+	"latchkey/internal/hooks"
 	"latchkey/internal/hosted"
 	"latchkey/internal/providerapps"
 	"latchkey/internal/store"
@@ -87,6 +88,24 @@ type Funnel interface {
 	Read(ctx context.Context, app latchkey.ApplicationID, from, to time.Time) (funnel.Funnel, error)
 }
 
+// Webhooks looks after endpoints and what is sent to them.
+type Webhooks interface {
+	CreateEndpoint(ctx context.Context, app latchkey.ApplicationID, spec hooks.EndpointSpec) (latchkey.Endpoint, error)
+	Endpoints(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.Endpoint, error)
+	Endpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Endpoint, error)
+	UpdateEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, spec hooks.EndpointSpec) (latchkey.Endpoint, error)
+	RotateSecret(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Endpoint, error)
+	ResumeEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Endpoint, error)
+	DeleteEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) error
+	TestEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Delivery, error)
+	Deliveries(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, p store.Page) ([]hooks.Logged, error)
+	Delivery(ctx context.Context, app latchkey.ApplicationID, id latchkey.DeliveryID) (latchkey.Delivery, []latchkey.Attempt, error)
+	Replay(ctx context.Context, app latchkey.ApplicationID, id latchkey.DeliveryID) (latchkey.Delivery, error)
+	ReplaySince(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, since time.Time) error
+	// Follow has events written that are only written where somebody listens, until the time.
+	Follow(ctx context.Context, app latchkey.ApplicationID, until time.Time) error
+}
+
 // Config is what the API needs.
 type Config struct {
 	BaseURL *url.URL
@@ -107,6 +126,9 @@ type Config struct {
 	// ProviderApps may be nil only where nobody asks for one.
 	ProviderApps ProviderApps
 
+	// Webhooks may be nil only where nobody asks for one.
+	Webhooks Webhooks
+
 	// KeyLimit bounds each key, and WrongKeyLimit the wrong keys of each address. Zero limits nothing.
 	KeyLimit      web.Limit
 	WrongKeyLimit web.Limit
@@ -120,6 +142,7 @@ type API struct {
 	base      string
 	keyLimit  *web.Limiter
 	wrongKeys *web.Limiter
+	listening listening
 	// document is made when somebody first asks for it.
 	document func() (document, error)
 }
@@ -131,6 +154,7 @@ func New(cfg Config) *API {
 		base:      strings.TrimSuffix(cfg.BaseURL.String(), "/"),
 		keyLimit:  web.NewLimiter(cfg.KeyLimit, cfg.Now),
 		wrongKeys: web.NewLimiter(cfg.WrongKeyLimit, cfg.Now),
+		listening: listening{apps: map[latchkey.ApplicationID]int{}},
 	}
 	a.document = sync.OnceValues(a.describe)
 	return a

@@ -53,10 +53,7 @@ func (a *API) listEvents(ctx context.Context, c *call) (answer, error) {
 	events, cursor := paged(events, page.Limit, func(e latchkey.Event) string { return string(e.ID) })
 	out := eventList{Object: "EventList", Items: make([]event, len(events)), Cursor: cursor}
 	for i, e := range events {
-		out.Items[i] = event{
-			Object: "Event", ID: string(e.ID), Type: string(e.Type), CreatedAt: at(e.CreatedAt), Sequence: e.Sequence,
-			LinkID: orNull(string(e.LinkID)), AccountID: orNull(string(e.AccountID)), Data: object(e.Data),
-		}
+		out.Items[i] = showEvent(e)
 	}
 	return answer{http.StatusOK, out}, nil
 }

@@ -10,6 +10,8 @@ const (
 	exampleLinkID        = "lnk_01jdz3v8k4q2m7x9c5b6n8p0rs"
 	exampleAccountID     = "acc_01jdz3w6t9e2h4k7m8n5p3q1vx"
 	exampleProviderAppID = "pap_01jdz3x2m5k8p1r4t7v0y3a6bc"
+	exampleWebhookID     = "whe_01jdz3y6n9r2s5t8w1x4z7b0de"
+	exampleDeliveryID    = "dlv_01jdz3z1p4q7s0v3w6y9b2d5fg"
 	exampleToken         = "h3Jr0m8wY2kTqz5XvN1cBfLs7DgPaEo9RiUu4HtMnWy"
 	exampleDate          = "2030-01-31T12:00:00.701Z"
 	exampleBase          = "https://connect.acme.io"
@@ -87,6 +89,26 @@ func providerAppChangeExamples() map[string]any {
 
 func applicationChangeExamples() map[string]any {
 	return map[string]any{"auth_server": members{"auth_server_url": "https://app.acme.io/mail-credentials"}}
+}
+
+func webhookExamples() map[string]any {
+	return map[string]any{
+		"accounts": members{
+			"request_url": "https://app.acme.io/latchkey/events", "events": []any{"account.*", "link.completed"}, "name": "CRM",
+			"headers": []any{members{"key": "X-Acme-Token", "value": "shared-with-nobody"}},
+		},
+		"account_status": members{"source": "account_status", "request_url": "https://app.acme.io/status"},
+	}
+}
+
+func webhookChangeExamples() map[string]any {
+	return map[string]any{"other_events": members{"events": []any{"*"}}}
+}
+
+func replayExamples() map[string]any { return map[string]any{"since": members{"since": exampleDate}} }
+
+func listenExamples() map[string]any {
+	return map[string]any{"accounts": members{"events": []any{"account.*"}, "wait": 20}}
 }
 
 func reconnectExamples() map[string]any {

@@ -24,8 +24,10 @@ import (
 	"latchkey/internal/connector/mock"
 	"latchkey/internal/errs"
 	"latchkey/internal/funnel"
+	"latchkey/internal/hooks"
 	"latchkey/internal/hosted"
 	"latchkey/internal/providerapps"
+	"latchkey/internal/safehttp"
 	"latchkey/internal/secret"
 	"latchkey/internal/store"
 	"latchkey/internal/store/sqlstore"
@@ -46,6 +48,7 @@ type house struct {
 	logs    *syncBuffer
 	direct  *direct
 	clients *providerapps.Service
+	hooks   *hooks.Hooks
 
 	mu sync.Mutex
 	at time.Time
@@ -99,6 +102,16 @@ func (h herald) Emit(ctx context.Context, tx store.Tx, ev latchkey.Event) (latch
 }
 
 func (herald) Notify(context.Context, store.Tx, hosted.Notice) error { return nil }
+
+// told writes the engine's events with hooks.
+type told struct {
+	herald
+	hooks *hooks.Hooks
+}
+
+func (t told) Emit(ctx context.Context, tx store.Tx, ev latchkey.Event) (latchkey.Event, error) {
+	return t.hooks.Emit(ctx, tx, ev)
+}
 
 // direct is the engine's Connect, but for mailboxes: those are scripted, the connector has its own tests.
 type direct struct {
@@ -158,8 +171,15 @@ func newHouse(t testing.TB, change func(*api.Config)) *house {
 		Store: h.store, Connectors: map[latchkey.Provider]connector.Connector{latchkey.Google: verifier{}}, Events: herald{h.now},
 		CallbackURL: "https://connect.test/oauth/callback", Now: h.now, Log: log,
 	})
+	out, err := safehttp.New(safehttp.Config{Now: h.now, Log: log, AllowWebhook: []string{"127.0.0.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.hooks = hooks.New(hooks.Config{
+		Store: h.store, Watch: h.store, Client: out.Client(safehttp.Webhook, safehttp.ClientOptions{}), Now: h.now, Log: log, Owner: "test", Sole: true,
+	})
 	engine := hosted.New(hosted.Config{
-		Store: h.store, Connectors: connectors, Herald: herald{h.now}, Revocations: accountService, Owner: "test", Now: h.now, Log: log,
+		Store: h.store, Connectors: connectors, Herald: told{herald{h.now}, h.hooks}, Listeners: h.hooks, Revocations: accountService, Owner: "test", Now: h.now, Log: log,
 	})
 	h.direct = &direct{engine: engine}
 	base, err := url.Parse("https://connect.test")
@@ -169,6 +189,7 @@ func newHouse(t testing.TB, change func(*api.Config)) *house {
 	cfg := api.Config{
 		BaseURL: base, Now: h.now, Log: log, Keys: h.apps, Links: engine, Direct: h.direct, Accounts: accountService,
 		Events: h.store.Events(), Answers: h.store.Idempotency(), MAC: ring, Funnel: funnel.New(funnel.Config{Store: h.store, Now: h.now}), ProviderApps: h.clients, Version: "0.0.0",
+		Webhooks: h.hooks,
 	}
 	if change != nil {
 		change(&cfg)

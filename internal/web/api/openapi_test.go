@@ -79,7 +79,7 @@ func TestDescriptionMatchesDecoders(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Fields that are asked for only to be refused, or that are another name of a described one.
-	undescribed := []string{"proxy", "disabled_options", "unilogin", "country", "ip", "expires_on"}
+	undescribed := []string{"proxy", "disabled_options", "unilogin", "country", "ip", "expires_on", "data"}
 	for name, asked := range askedFields(t, a) {
 		s, ok := o.Components.Schemas[name]
 		if !ok {
@@ -123,6 +123,15 @@ func askedFields(t *testing.T, a *API) map[string][]string {
 	f = &fields{}
 	readReconnect(f, latchkey.Account{ID: exampleAccountID, Provider: latchkey.IMAP})
 	out["ReconnectRequest"] = f.asked
+	f = &fields{}
+	readWebhook(f)
+	out["WebhookRequest"], out["WebhookChange"] = f.asked, slices.Clone(f.asked)
+	f = &fields{}
+	readReplay(f, time.Now())
+	out["ReplayRequest"] = f.asked
+	f = &fields{}
+	readListen(f, time.Now())
+	out["ListenRequest"] = f.asked
 	return out
 }
 
@@ -169,6 +178,23 @@ func TestExamplesAreTaken(t *testing.T) {
 	}
 	for _, e := range providerAppChangeExamples() {
 		read(t, e, func(f *fields) { readProviderApp(f) })
+	}
+	for _, e := range webhookExamples() {
+		read(t, e, func(f *fields) {
+			spec, _ := readWebhook(f)
+			if _, problems := spec.Apply(latchkey.Endpoint{Payload: latchkey.PayloadNative}, time.Now()); len(problems) > 0 {
+				t.Error(problems)
+			}
+		})
+	}
+	for _, e := range webhookChangeExamples() {
+		read(t, e, func(f *fields) { readWebhook(f) })
+	}
+	for _, e := range replayExamples() {
+		read(t, e, func(f *fields) { readReplay(f, a.now().Add(2*time.Hour)) })
+	}
+	for _, e := range listenExamples() {
+		read(t, e, func(f *fields) { readListen(f, time.Now()) })
 	}
 	for _, e := range reconnectExamples() {
 		read(t, e, func(f *fields) { readReconnect(f, latchkey.Account{ID: exampleAccountID, Provider: latchkey.IMAP}) })

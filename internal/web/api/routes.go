@@ -13,6 +13,7 @@ const (
 	tagAccounts     = "Accounts"
 	tagProviderApps = "Provider apps"
 	tagEvents       = "Events"
+	tagWebhooks     = "Webhooks"
 	tagApplication  = "Application"
 )
 
@@ -87,7 +88,7 @@ func (a *API) linkRoutes() []route {
 }
 
 func (a *API) otherRoutes() []route {
-	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute(), a.funnelRoute()}, a.providerAppRoutes()), []route{
+	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute(), a.funnelRoute()}, a.providerAppRoutes(), a.webhookRoutes(), a.deliveryRoutes()), []route{
 		{
 			method: http.MethodGet, path: "/events", permission: latchkey.PermWebhooks, handle: a.listEvents,
 			doc: doc{
