@@ -349,7 +349,7 @@ func TestDeleteRevokes(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	want := connector.Credential{AccountID: a.ID, Identity: a.Identity, Params: a.Params, Secret: []byte(canary)}
+	want := connector.Credential{AccountID: a.ID, Identity: a.Identity, Params: a.Params, Secret: []byte(canary), ApplicationID: a.ApplicationID}
 	if diff := cmp.Diff([]connector.Credential{want}, h.provider.revoked); diff != "" {
 		t.Errorf("revoked (-want +got):\n%s", diff)
 	}
@@ -422,5 +422,63 @@ func TestRevokeAndFailedRevocation(t *testing.T) {
 	h.provider.refuse = errors.New("provider is down")
 	if err := run(2); !errors.Is(err, h.provider.refuse) {
 		t.Errorf("the last attempt: %v", err)
+	}
+}
+
+// TestGrantInUseIsSaid deletes one of two accounts that stand on one grant: the event says why nothing
+// was revoked. One whose credential the application keeps has nothing to revoke.
+func TestGrantInUseIsSaid(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	var one latchkey.AccountID
+	for range 2 {
+		a := h.account(t, latchkey.Mock, "")
+		a.ProviderApp = "pap_one"
+		one = a.ID
+		if err := h.store.Accounts().Update(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lent := h.account(t, latchkey.Mock, "")
+	lent.AuthServer = true
+	if err := h.store.Accounts().Update(t.Context(), lent); err != nil {
+		t.Fatal(err)
+	}
+	ran := make(chan error, 10)
+	w, err := h.store.Work(t.Context(), sqlstore.WorkConfig{Handlers: map[string]store.Handler{
+		accounts.KindRevoke: func(ctx context.Context, j store.RunningJob) error {
+			err := h.HandleRevoke(ctx, j)
+			ran <- err
+			return err
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []latchkey.AccountID{lent.ID, one} {
+		if err := h.Delete(t.Context(), h.app.ID, string(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-ran; err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Stop(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for _, e := range h.events(t) {
+		if e.Type == accounts.EventRevoked || e.Type == accounts.EventRevocationFailed {
+			var data struct {
+				Reason string `json:"reason"`
+			}
+			if err := json.Unmarshal(e.Data, &data); err != nil {
+				t.Fatal(err)
+			}
+			said = append(said, string(e.Type)+" "+data.Reason)
+		}
+	}
+	if diff := cmp.Diff([]string{"account.revocation_failed in_use"}, said); diff != "" || len(h.provider.revoked) != 0 {
+		t.Errorf("%s %v", diff, h.provider.revoked)
 	}
 }
