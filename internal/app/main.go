@@ -26,6 +26,7 @@ type cli struct {
 
 	Serve       serveCmd       `cmd:"" help:"Run the server."`
 	Demo        demoCmd        `cmd:"" help:"Run everything on loopback with a sample application and a sample mail host."`
+	Listen      listenCmd      `cmd:"" help:"Print events as they happen, and forward them to an address of yours."`
 	App         appCmd         `cmd:"" help:"Make and list applications."`
 	Key         keyCmd         `cmd:"" help:"Make, list and delete API keys."`
 	ProviderApp providerAppCmd `cmd:"" name:"provider-app" help:"Register, list, verify and delete OAuth clients (provider apps)."`

@@ -45,6 +45,11 @@ func CheckSecret(s string) error {
 	return nil
 }
 
+// Sign sets the headers that a delivery of the payload has.
+func Sign(h http.Header, secret, id string, at time.Time, payload []byte) error {
+	return sign(h, []string{secret}, id, at, payload)
+}
+
 // sign sets the Standard Webhooks headers, with a signature for each secret.
 func sign(h http.Header, secrets []string, id string, at time.Time, payload []byte) error {
 	signatures := make([]string, len(secrets))
