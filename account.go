@@ -22,7 +22,8 @@ const (
 // Reason is the stable code for why an account is not OK.
 type Reason string
 
-// Reasons that checks and connectors give. Each is documented in docs/accounts.md.
+// Reasons that checks and connectors give. Each is documented in docs/accounts.md, and has words for
+// end users in the wizard's texts (reason.<code>).
 const (
 	ReasonNone              Reason = ""
 	ReasonPasswordChanged   Reason = "password_changed"
@@ -42,6 +43,11 @@ const (
 	ReasonSealedUnreadable  Reason = "credential_unreadable"
 	ReasonAuthServerDown    Reason = "auth_server_unreachable"
 	ReasonAuthServerRefused Reason = "auth_server_refused"
+	// ReasonProviderApp says that the operator's OAuth client is broken or gone.
+	ReasonProviderApp Reason = "provider_app_broken"
+	// ReasonProviderTrouble says that the provider refuses so many accounts at once that the fault is
+	// probably its own; it is believed only where it goes on for hours.
+	ReasonProviderTrouble Reason = "provider_trouble"
 )
 
 // Action is what helps.
@@ -60,13 +66,27 @@ const (
 func ActionFor(s AccountStatus, r Reason) Action {
 	switch s {
 	case AccountCredentials, AccountPermissions:
-		if r == ReasonIMAPDisabled || r == ReasonSMTPDisabled {
+		switch r {
+		case ReasonIMAPDisabled, ReasonSMTPDisabled:
 			return ActionOpenApp
+		case ReasonBlocked: // by the rules of its organisation
+			return ActionContactAdmin
 		}
 		return ActionReconnect
 	case AccountConnecting:
 		return ActionWait
-	case AccountError, AccountStopped:
+	case AccountError:
+		switch r {
+		case ReasonBlocked: // the provider says there what it wants
+			return ActionOpenApp
+		case ReasonRateLimited:
+			return ActionWait
+		}
+		return ActionContactAdmin
+	case AccountStopped:
+		if r == ReasonSessionTerminated {
+			return ActionReconnect
+		}
 		return ActionContactAdmin
 	}
 	return ActionNone

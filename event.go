@@ -27,7 +27,8 @@ const (
 	EventAccountStatusChanged EventType = "account.status_changed"
 	EventAccountServerChanged EventType = "account.server_changed"
 	EventAccountDeleted       EventType = "account.deleted"
-	// EventAccountExpiring comes a week before the end of a credential that cannot be renewed.
+	// EventAccountExpiring comes a week before the end of a credential that only the end user can
+	// renew, so that they can be asked before it ends.
 	EventAccountExpiring EventType = "account.expiring"
 	// EventAccessTokenIssued tells which key took access tokens, and how many.
 	EventAccessTokenIssued EventType = "account.access_token_issued"
@@ -42,9 +43,6 @@ const (
 	EventWebhookPaused EventType = "webhook.paused"
 	// EventWebhookTest goes to the one endpoint that is tested.
 	EventWebhookTest EventType = "webhook.test"
-
-	// EventSignInCompleted says that somebody signed in to the application by email.
-	EventSignInCompleted EventType = "signin.completed"
 )
 
 // EventTypes are all types there are.
@@ -54,7 +52,6 @@ func EventTypes() []EventType {
 		EventLinkCanceled, EventLinkExpired, EventFlowStep, EventFlowStepFailed, EventAccountConnected, EventAccountReconnected,
 		EventAccountStatusChanged, EventAccountServerChanged, EventAccountDeleted, EventAccountExpiring, EventAccessTokenIssued,
 		EventAccountRevoked, EventRevocationFailed, EventProviderAppBroken, EventProviderAppMended, EventWebhookPaused, EventWebhookTest,
-		EventSignInCompleted,
 	}
 }
 

@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"latchkey"
@@ -38,14 +37,15 @@ func (s *Service) Check(ctx context.Context, app latchkey.ApplicationID, idOrExt
 		return a, err
 	}
 	before := a.Status
-	if a = s.freshForCheck(ctx, a); refused(a.Status) && !refused(before) {
+	if a = s.freshForCheck(ctx, a, true); refused(a.Status) && !refused(before) {
 		return a, nil // the provider has just said so, twice
 	}
 	health, err := s.try(ctx, checker, a)
 	if err != nil {
 		return a, err
 	}
-	return s.write(ctx, a, health)
+	held := s.weigh(ctx, s.laneOf(a.Provider, a.Params), a, health)
+	return s.write(ctx, a, health, held)
 }
 
 // begin takes the account's turn in this process; claim takes it over all replicas.
@@ -134,7 +134,7 @@ func refused(st latchkey.AccountStatus) bool {
 
 // write keeps what the check found, with the event if anything changed. If the account was mended
 // or deleted in the meantime, the check was of a credential that is no more, and says nothing.
-func (s *Service) write(ctx context.Context, checked latchkey.Account, h connector.Health) (latchkey.Account, error) {
+func (s *Service) write(ctx context.Context, checked latchkey.Account, h connector.Health, held bool) (latchkey.Account, error) {
 	var a latchkey.Account
 	// The caller may have gone while the provider was slow; what was found is true all the same.
 	ctx = context.WithoutCancel(ctx)
@@ -146,21 +146,21 @@ func (s *Service) write(ctx context.Context, checked latchkey.Account, h connect
 		if !a.UpdatedAt.Equal(checked.UpdatedAt) {
 			return nil
 		}
-		return s.apply(ctx, tx, &a, h)
+		return s.apply(ctx, tx, &a, h, held)
 	})
 	if err == nil {
-		if s.cfg.Observe != nil {
-			s.cfg.Observe.Check(string(checked.Provider), string(h.Status))
-		}
-		s.cfg.Log.InfoContext(ctx, "account checked", slog.String("account_id", string(a.ID)),
-			slog.String("from", string(checked.Status)), slog.String("to", string(a.Status)),
-			slog.String("reason", string(a.Reason)), slog.String("detail", h.Detail))
+		s.observe(checked, h)
+		s.logChange(ctx, checked, a, latchkey.CauseAPI, h.Detail)
 	}
 	return a, err
 }
 
-func (s *Service) apply(ctx context.Context, tx store.Tx, a *latchkey.Account, h connector.Health) error {
+func (s *Service) apply(ctx context.Context, tx store.Tx, a *latchkey.Account, h connector.Health, held bool) error {
 	was, before := *a, a.Status
+	works := before == latchkey.AccountOK || before == latchkey.AccountConnecting
+	if held && works && h.Status != latchkey.AccountOK && h.Status != latchkey.AccountConnecting {
+		h = connector.Health{Status: latchkey.AccountConnecting, Reason: latchkey.ReasonProviderTrouble, Secret: h.Secret}
+	}
 	now := s.now()
 	a.CheckedAt = now
 	if h.Secret != nil {
@@ -171,6 +171,15 @@ func (s *Service) apply(ctx context.Context, tx store.Tx, a *latchkey.Account, h
 	// has to act, and must not be told to wait.
 	if h.Status != latchkey.AccountConnecting || !refused(before) {
 		put(a, h)
+	}
+	undoubt(a)
+	if h.Status == latchkey.AccountOK {
+		well(a)
+	} else {
+		failed(a, now)
+	}
+	if !a.CheckAt.IsZero() || a.Status == latchkey.AccountOK {
+		a.CheckAt = s.checkAfter(*a, now)
 	}
 	return s.keep(ctx, tx, a, was, latchkey.CauseAPI)
 }

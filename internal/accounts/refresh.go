@@ -25,7 +25,7 @@ const (
 	refreshNeeds = 2 * time.Minute
 )
 
-// Run renews credentials ahead of their end, and writes down the access tokens that were handed
+// Run checks accounts, renews credentials ahead of their end, and writes down the access tokens that were handed
 // out, until ctx ends. It returns when what was begun is finished: a rotated credential that is not
 // stored would be lost. End it after the last call of AccessToken and Check.
 func (s *Service) Run(ctx context.Context) error {
@@ -33,6 +33,9 @@ func (s *Service) Run(ctx context.Context) error {
 	for p, c := range s.cfg.Connectors {
 		if _, ok := c.(connector.Refresher); ok {
 			wg.Go(func() { s.refreshProvider(ctx, p) })
+		}
+		if checker, ok := c.(connector.Checker); ok && s.cfg.CheckEvery > 0 {
+			wg.Go(func() { s.checkProvider(ctx, p, checker) })
 		}
 	}
 	wg.Go(func() { s.keepLedger(ctx) })
@@ -101,7 +104,7 @@ func (s *Service) refreshClaimed(ctx context.Context, a latchkey.Account) {
 	if s.now().Add(refreshNeeds).After(a.RefreshAt) {
 		return // the claim runs out; whoever claims it next does it
 	}
-	if _, err := s.renew(context.WithoutCancel(ctx), a); err != nil {
+	if _, err := s.renew(context.WithoutCancel(ctx), a, false); err != nil {
 		s.cfg.Log.ErrorContext(ctx, "credential not renewed", slog.String("account_id", string(a.ID)), slog.Any("error", err))
 	}
 }

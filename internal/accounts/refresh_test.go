@@ -333,7 +333,7 @@ func TestWhatComesOfARenewal(t *testing.T) {
 	t.Parallel()
 	type step = func(context.Context) (connector.Refreshed, error)
 	const day = 24 * time.Hour
-	changed, expiring := string(latchkey.EventAccountStatusChanged), string(accounts.EventTokenExpiring)
+	changed, expiring := string(latchkey.EventAccountStatusChanged), string(latchkey.EventAccountExpiring)
 	for name, c := range map[string]struct {
 		before latchkey.Account // status and reason
 		left   time.Duration
@@ -347,7 +347,7 @@ func TestWhatComesOfARenewal(t *testing.T) {
 	}{
 		"fine":                    {left: time.Minute, status: "OK", again: [2]time.Duration{30 * time.Minute, time.Hour}, flag: "", secret: "u 2"},
 		"refused once":            {left: time.Minute, script: []step{refusal}, status: "OK", again: [2]time.Duration{30 * time.Minute, time.Hour}, secret: "u 2"},
-		"refused twice":           {left: time.Minute, script: []step{refusal, refusal}, status: "CREDENTIALS", reason: "password_changed", events: []string{changed}},
+		"refused twice":           {left: time.Minute, script: []step{refusal, refusal}, status: "OK", again: [2]time.Duration{time.Minute, 3 * time.Minute}},
 		"refused, then an outage": {left: time.Hour, script: []step{refusal, outage}, status: "OK", again: [2]time.Duration{time.Minute, 10 * time.Minute}},
 		"outage, token lives":     {left: time.Hour, script: []step{outage}, status: "OK", again: [2]time.Duration{time.Minute, 10 * time.Minute}},
 		"outage, token ended":     {left: -time.Minute, script: []step{outage}, status: "CONNECTING", reason: "host_unreachable", again: [2]time.Duration{time.Second, time.Minute}, events: []string{changed}},
@@ -356,7 +356,7 @@ func TestWhatComesOfARenewal(t *testing.T) {
 		"mended outage":           {before: latchkey.Account{Status: "CONNECTING", Reason: "host_unreachable"}, left: -time.Minute, status: "OK", again: [2]time.Duration{30 * time.Minute, time.Hour}, events: []string{changed}, secret: "u 2"},
 		"check's finding stays":   {before: latchkey.Account{Status: "CREDENTIALS", Reason: "imap_disabled"}, left: time.Minute, status: "CREDENTIALS", reason: "imap_disabled", again: [2]time.Duration{30 * time.Minute, time.Hour}, secret: "u 2"},
 		"app refused":             {left: time.Hour, script: []step{brokenApp}, status: "OK", again: [2]time.Duration{time.Minute, 10 * time.Minute}, flag: "client_secret_expired"},
-		"app refused, ended":      {left: -time.Hour, script: []step{brokenApp}, status: "ERROR", reason: accounts.ReasonProviderApp, again: [2]time.Duration{time.Minute, 30 * time.Minute}, events: []string{changed}, flag: "client_secret_expired"},
+		"app refused, ended":      {left: -time.Hour, script: []step{brokenApp}, status: "ERROR", reason: latchkey.ReasonProviderApp, again: [2]time.Duration{time.Minute, 30 * time.Minute}, events: []string{changed}, flag: "client_secret_expired"},
 		"nothing to renew, far":   {left: 30 * day, script: []step{nothing}, status: "OK", again: [2]time.Duration{23 * day, 23 * day}},
 		"nothing to renew, near":  {left: 6 * day, script: []step{nothing}, status: "OK", again: [2]time.Duration{6 * day, 6 * day}, events: []string{expiring}},
 		"nothing to renew, ended": {left: 0, script: []step{nothing}, status: "CREDENTIALS", reason: "token_expired", events: []string{changed}},

@@ -16,13 +16,6 @@ import (
 	"latchkey/internal/store"
 )
 
-// EventTokenExpiring tells that a credential which cannot be renewed will end, so that the end user
-// can be asked to reconnect before it does.
-const EventTokenExpiring = latchkey.EventAccountExpiring
-
-// ReasonProviderApp says that the operator's OAuth client is broken or gone.
-const ReasonProviderApp latchkey.Reason = "provider_app_broken"
-
 // codeAppMissing is why an account cannot be renewed whose OAuth client was deleted.
 const codeAppMissing = "provider_app_missing"
 
@@ -31,6 +24,8 @@ const (
 	expiryWarning = 7 * 24 * time.Hour
 	// storeTimeout bounds how long the writing of a rotated credential is tried.
 	storeTimeout = 2 * time.Minute
+	// renewalsFailed in a row, over an hour at least, are a reason to warn.
+	renewalsFailed = 3
 	// shortestRest keeps a provider whose tokens are born expired from being asked without end.
 	shortestRest = 30 * time.Second
 )
@@ -40,19 +35,24 @@ type renewal struct {
 	used latchkey.Account // as it was claimed
 	connector.Refreshed
 	outage error
+	// held says that a refusal is not to be believed now.
+	held bool
+	// asked says that somebody waits for the answer: two refusals in a row then are one.
+	asked bool
 }
 
 // changed tells whether the provider gave something new.
 func (r renewal) changed() bool { return len(r.Secret) > 0 && !bytes.Equal(r.Secret, r.used.Secret) }
 
-// renew renews the credential of an account that is claimed, and writes what came of it. The account
+// renew renews the credential of an account that is claimed, because it is due or because somebody
+// asked for it, and writes what came of it. The account
 // returned is as it is stored. An error means that nothing could be written.
-func (s *Service) renew(ctx context.Context, a latchkey.Account) (latchkey.Account, error) {
+func (s *Service) renew(ctx context.Context, a latchkey.Account, asked bool) (latchkey.Account, error) {
 	refresher, ok := s.cfg.Connectors[a.Provider].(connector.Refresher)
 	if !ok {
 		return a, fmt.Errorf("the connector of %s cannot refresh any more", a.Provider)
 	}
-	r := renewal{used: a}
+	r := renewal{used: a, asked: asked}
 	cred, err := s.credential(ctx, a)
 	switch {
 	case errs.Is(err, errs.CodeNotFound):
@@ -61,6 +61,14 @@ func (s *Service) renew(ctx context.Context, a latchkey.Account) (latchkey.Accou
 		r.outage = err
 	default:
 		r.Refreshed, r.outage = s.askTwice(ctx, refresher, cred)
+	}
+	l := s.laneOf(a.Provider, a.Params)
+	switch {
+	case r.outage != nil || r.RefusedApp != "" || refused(a.Status):
+	case r.Refused != nil:
+		r.held = s.refusal(ctx, l)
+	case r.changed():
+		s.works(l)
 	}
 	s.flag(ctx, r)
 	return s.settle(ctx, r)
@@ -176,21 +184,51 @@ func (s *Service) outcome(ctx context.Context, tx store.Tx, a *latchkey.Account,
 	works := a.Status == latchkey.AccountOK || a.Status == latchkey.AccountConnecting
 	switch {
 	case r.outage != nil:
+		notRenewed(a, now)
 		a.RefreshAt = now.Add(backOff(now, a.ExpiresAt))
 		if dead && works {
 			a.Status, a.Reason = latchkey.AccountConnecting, latchkey.ReasonHostUnreachable
 		}
 	case r.RefusedApp != "":
+		notRenewed(a, now)
 		a.RefreshAt = now.Add(max(backOff(now, a.ExpiresAt), time.Minute))
 		if dead && works {
-			a.Status, a.Reason = latchkey.AccountError, ReasonProviderApp
+			a.Status, a.Reason = latchkey.AccountError, latchkey.ReasonProviderApp
 		}
 	case r.Refused != nil:
-		refuse(a, *r.Refused)
+		s.renewalRefused(a, *r.Refused, now, r)
 	default:
 		return s.renewed(ctx, tx, a, r)
 	}
+	if w := a.Watch; w.Renewals >= renewalsFailed && now.Sub(w.RenewalsSince) >= time.Hour && a.RefreshAt.After(now) {
+		return s.warn(ctx, tx, a, a.ExpiresAt, now)
+	}
 	return nil
+}
+
+// notRenewed counts renewals in a row that failed.
+func notRenewed(a *latchkey.Account, now time.Time) {
+	if w := &a.Watch; w.Renewals == 0 || w.RenewalsSince.After(now) {
+		w.RenewalsSince = now
+	}
+	a.Watch.Renewals++
+}
+
+// warn tells ahead, once, that the account's credential will end and nobody but the end user is known
+// to be able to renew it.
+func (s *Service) warn(ctx context.Context, tx store.Tx, a *latchkey.Account, end, now time.Time) error {
+	if end.IsZero() || !end.After(now) || end.Sub(now) > expiryWarning || a.Watch.Warned.Equal(end.Truncate(time.Millisecond)) || refused(a.Status) {
+		return nil
+	}
+	a.Watch.Warned = end.Truncate(time.Millisecond)
+	data, err := eventData(*a, map[string]any{"expires_at": end, "action": latchkey.ActionReconnect})
+	if err != nil {
+		return err
+	}
+	_, err = s.cfg.Events.Emit(ctx, tx, latchkey.Event{
+		ApplicationID: a.ApplicationID, Type: latchkey.EventAccountExpiring, AccountID: a.ID, Data: data,
+	})
+	return err
 }
 
 // renewed keeps the new credential. Where it ends no later than the old one, there was nothing to
@@ -205,6 +243,17 @@ func (s *Service) renewed(ctx context.Context, tx store.Tx, a *latchkey.Account,
 	}
 	a.ExpiresAt = r.ExpiresAt
 	a.RefreshAt = latchkey.RefreshTime(a.ID, now, r.ExpiresAt)
+	a.Watch.Renewals, a.Watch.RenewalsSince = 0, time.Time{}
+	undoubt(a)
+	// The grant itself may end: then renewing does not help for long.
+	if end := r.GrantEnds; !end.IsZero() {
+		if left := end.Sub(now) - expiryWarning; left > 0 && (a.RefreshAt.IsZero() || end.Add(-expiryWarning).Before(a.RefreshAt)) {
+			a.RefreshAt = end.Add(-expiryWarning).Truncate(time.Millisecond)
+		}
+		if err := s.warn(ctx, tx, a, end, now); err != nil {
+			return err
+		}
+	}
 	if least := now.Add(shortestRest); !a.RefreshAt.IsZero() && a.RefreshAt.Before(least) {
 		a.RefreshAt = least
 	}
@@ -212,12 +261,29 @@ func (s *Service) renewed(ctx context.Context, tx store.Tx, a *latchkey.Account,
 	return nil
 }
 
+// renewalRefused believes a refusal that a later one confirms, as checks do.
+func (s *Service) renewalRefused(a *latchkey.Account, h connector.Health, now time.Time, r renewal) {
+	if !refused(h.Status) {
+		h.Status = latchkey.AccountCredentials
+	}
+	p := s.policy()
+	if refused(a.Status) || p.believe(a, h, now, r.held) || r.asked && !r.held {
+		undoubt(a)
+		refuse(a, h)
+		return
+	}
+	if r.held && a.Watch.Doubts >= refusalsSaid && a.Status == latchkey.AccountOK {
+		a.Status, a.Reason = latchkey.AccountConnecting, latchkey.ReasonProviderTrouble
+	}
+	a.RefreshAt = now.Add(p.confirm() + spread(p.confirm()/5))
+	if a.Watch.Doubts > refusalsSaid {
+		a.RefreshAt = now.Add(spread(grow(p.every/3, a.Watch.Doubts-refusalsSaid, 2*p.every)))
+	}
+}
+
 // refuse ends the account until its end user reconnects.
 func refuse(a *latchkey.Account, h connector.Health) {
 	a.Status, a.Reason = h.Status, h.Reason
-	if !refused(a.Status) {
-		a.Status = latchkey.AccountCredentials
-	}
 	if a.Reason == "" {
 		a.Reason = latchkey.ReasonConsentRevoked
 	}
@@ -235,7 +301,7 @@ func mend(a *latchkey.Account) {
 			return
 		}
 	}
-	ours := []latchkey.Reason{latchkey.ReasonHostUnreachable, latchkey.ReasonConsentRevoked, latchkey.ReasonTokenExpired, ReasonProviderApp}
+	ours := []latchkey.Reason{latchkey.ReasonHostUnreachable, latchkey.ReasonConsentRevoked, latchkey.ReasonTokenExpired, latchkey.ReasonProviderApp, latchkey.ReasonProviderTrouble}
 	if slices.Contains(ours, a.Reason) {
 		a.Status, a.Reason = latchkey.AccountOK, latchkey.ReasonNone
 	}
@@ -253,14 +319,7 @@ func (s *Service) unrenewable(ctx context.Context, tx store.Tx, a *latchkey.Acco
 		a.RefreshAt = a.ExpiresAt.Add(-expiryWarning)
 	default:
 		a.RefreshAt = a.ExpiresAt
-		data, err := eventData(*a, map[string]any{"expires_at": a.ExpiresAt, "action": latchkey.ActionReconnect})
-		if err != nil {
-			return err
-		}
-		_, err = s.cfg.Events.Emit(ctx, tx, latchkey.Event{
-			ApplicationID: a.ApplicationID, Type: EventTokenExpiring, AccountID: a.ID, Data: data,
-		})
-		return err
+		return s.warn(ctx, tx, a, a.ExpiresAt, now)
 	}
 	return nil
 }

@@ -84,6 +84,12 @@ func (s *Service) logChange(ctx context.Context, was, a latchkey.Account, cause 
 		slog.String("cause", string(cause)), slog.String("detail", detail))
 }
 
+func (s *Service) observe(a latchkey.Account, h connector.Health) {
+	if s.cfg.Observe != nil {
+		s.cfg.Observe.Check(string(a.Provider), string(h.Status))
+	}
+}
+
 // History returns a page of an account's changes of status, newest first.
 func (s *Service) History(ctx context.Context, app latchkey.ApplicationID, idOrExternal string, p store.Page) ([]latchkey.StatusChange, error) {
 	a, err := s.Get(ctx, app, idOrExternal)

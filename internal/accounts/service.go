@@ -57,6 +57,18 @@ type Config struct {
 	RefreshTimeout time.Duration
 	// RefreshEvery is how often to look for credentials to renew; 0 means every 5 seconds.
 	RefreshEvery time.Duration
+	// CheckEvery is the pause between two checks of an account that is well; 0 means
+	// DefaultCheckEvery, and less that nothing is checked by itself. The other pauses follow from it.
+	CheckEvery time.Duration
+	// CheckPatience is how long an outage may last before it is ERROR; 0 means DefaultCheckPatience.
+	CheckPatience time.Duration
+	// CheckRate is how many accounts of one provider, or one mail host, are checked in a second, over
+	// all replicas; 0 means DefaultCheckRate. CheckWorkers is how many of one provider this process
+	// checks at once; 0 means 48.
+	CheckRate    float64
+	CheckWorkers int
+	// CheckPoll is how often to look for accounts that are due; 0 means often enough for CheckEvery.
+	CheckPoll time.Duration
 	// Observe may be nil.
 	Observe Observer
 }
@@ -81,6 +93,7 @@ type Service struct {
 	failures failures
 	pace     map[latchkey.Provider]*pace
 	issued   ledger
+	lanes    lanes
 }
 
 // New makes the service.
@@ -100,9 +113,22 @@ func New(cfg Config) *Service {
 	if cfg.RefreshEvery == 0 {
 		cfg.RefreshEvery = 5 * time.Second
 	}
+	if cfg.CheckEvery == 0 {
+		cfg.CheckEvery = DefaultCheckEvery
+	}
+	if cfg.CheckPatience == 0 {
+		cfg.CheckPatience = DefaultCheckPatience
+	}
+	if cfg.CheckRate == 0 {
+		cfg.CheckRate = DefaultCheckRate
+	}
+	if cfg.CheckWorkers == 0 {
+		cfg.CheckWorkers = 48
+	}
 	s := &Service{
 		cfg: cfg, running: make(map[latchkey.AccountID]struct{}), pace: map[latchkey.Provider]*pace{},
 		failures: failures{at: map[latchkey.AccountID]time.Time{}}, issued: ledger{open: map[ledgerKey]*ledgerEntry{}},
+		lanes: lanes{all: map[string]*lane{}},
 	}
 	for p := range cfg.Connectors {
 		s.pace[p] = newPace(cfg.Store.Paces(), p, cfg.RefreshRate)

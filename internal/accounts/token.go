@@ -36,7 +36,7 @@ func (s *Service) AccessToken(ctx context.Context, app latchkey.ApplicationID, i
 		return connector.AccessToken{}, errs.New(errs.Conflict, errs.CodeUnsupported, "Accounts of this provider have no access token: they are not connected by OAuth.")
 	}
 	if s.stale(a) && !refused(a.Status) {
-		if a, err = s.fresh(ctx, a); err != nil {
+		if a, err = s.fresh(ctx, a, true); err != nil {
 			return connector.AccessToken{}, err
 		}
 	}
@@ -90,9 +90,9 @@ func (s *Service) stale(a latchkey.Account) bool {
 	return a.ExpiresAt.Sub(s.now()) < margin
 }
 
-// fresh renews the account's credential now, unless somebody does already; then it waits for them.
+// fresh renews the account's credential now, on somebody's request or for a scheduled check, unless somebody does already; then it waits for them.
 // What it returns may still be stale, where renewing did not work.
-func (s *Service) fresh(ctx context.Context, a latchkey.Account) (latchkey.Account, error) {
+func (s *Service) fresh(ctx context.Context, a latchkey.Account, asked bool) (latchkey.Account, error) {
 	if s.failures.lately(a.ID, s.now()) {
 		return a, nil
 	}
@@ -102,7 +102,7 @@ func (s *Service) fresh(ctx context.Context, a latchkey.Account) (latchkey.Accou
 		defer s.inFlight.Done()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), freshTimeout)
 		defer cancel()
-		return s.renewNow(ctx, a)
+		return s.renewNow(ctx, a, asked)
 	})
 	select {
 	case <-ctx.Done():
@@ -116,7 +116,7 @@ func (s *Service) fresh(ctx context.Context, a latchkey.Account) (latchkey.Accou
 	}
 }
 
-func (s *Service) renewNow(ctx context.Context, a latchkey.Account) (latchkey.Account, error) {
+func (s *Service) renewNow(ctx context.Context, a latchkey.Account, asked bool) (latchkey.Account, error) {
 	app, id := a.ApplicationID, string(a.ID)
 	for {
 		a, err := s.Get(ctx, app, id)
@@ -125,7 +125,7 @@ func (s *Service) renewNow(ctx context.Context, a latchkey.Account) (latchkey.Ac
 		}
 		if !a.Refreshing(s.now()) {
 			if claimed, ok := s.claimRefresh(ctx, a); ok {
-				return s.renewClaimed(ctx, claimed)
+				return s.renewClaimed(ctx, claimed, asked)
 			}
 		}
 		if pause(ctx, othersPause) != nil {
@@ -134,11 +134,11 @@ func (s *Service) renewNow(ctx context.Context, a latchkey.Account) (latchkey.Ac
 	}
 }
 
-func (s *Service) renewClaimed(ctx context.Context, a latchkey.Account) (latchkey.Account, error) {
+func (s *Service) renewClaimed(ctx context.Context, a latchkey.Account, asked bool) (latchkey.Account, error) {
 	if err := s.pace[a.Provider].wait(ctx); err != nil {
 		return a, nil //nolint:nilerr // the provider is busy; the token there is may do
 	}
-	got, err := s.renew(ctx, a)
+	got, err := s.renew(ctx, a, asked)
 	if err == nil && s.stale(got) {
 		s.failures.note(a.ID, s.now())
 	}
@@ -146,11 +146,11 @@ func (s *Service) renewClaimed(ctx context.Context, a latchkey.Account) (latchke
 }
 
 // freshForCheck has a check look at a token that lives. What cannot be renewed is checked as it is.
-func (s *Service) freshForCheck(ctx context.Context, a latchkey.Account) latchkey.Account {
+func (s *Service) freshForCheck(ctx context.Context, a latchkey.Account, asked bool) latchkey.Account {
 	if _, ok := s.cfg.Connectors[a.Provider].(connector.Refresher); !ok || !s.stale(a) {
 		return a
 	}
-	if got, err := s.fresh(ctx, a); err == nil {
+	if got, err := s.fresh(ctx, a, asked); err == nil {
 		return got
 	}
 	return a

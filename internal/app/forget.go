@@ -14,8 +14,11 @@ const (
 	keepEvents     = 30 * 24 * time.Hour
 	keepDeliveries = 30 * 24 * time.Hour
 	keepMails      = 30 * 24 * time.Hour
-	forgetEvery    = 10 * time.Minute
-	forgetBatch    = 1000
+	keepHistory    = 90 * 24 * time.Hour
+	// keepExpiredURLs is how long the page of an expired reconnect URL says that it has expired.
+	keepExpiredURLs = 90 * 24 * time.Hour
+	forgetEvery     = 10 * time.Minute
+	forgetBatch     = 1000
 	// forgetRounds bounds one run of the job; what is left waits for the next.
 	forgetRounds = 50
 	// keepFunnel is in days of the links' creation.
@@ -42,8 +45,14 @@ func (in *installation) forget(ctx context.Context) error {
 			}
 			return in.store.Links().DeleteEnded(ctx, now.AddDate(0, 0, -in.cfg.KeepLinks), forgetBatch)
 		},
-		"funnel":  func() (int, error) { return in.store.Funnel().DeleteBefore(ctx, now.Add(-keepFunnel), forgetBatch) },
-		"mails":   func() (int, error) { return in.store.Mails().DeleteFinished(ctx, now.Add(-keepMails), forgetBatch) },
+		"funnel": func() (int, error) { return in.store.Funnel().DeleteBefore(ctx, now.Add(-keepFunnel), forgetBatch) },
+		"mails":  func() (int, error) { return in.store.Mails().DeleteFinished(ctx, now.Add(-keepMails), forgetBatch) },
+		"lines of history": func() (int, error) {
+			return in.store.StatusChanges().DeleteBefore(ctx, now.Add(-keepHistory), forgetBatch)
+		},
+		"reconnect URLs": func() (int, error) {
+			return in.store.ReconnectURLs().DeleteExpired(ctx, now.Add(-keepExpiredURLs), forgetBatch)
+		},
 		"answers": func() (int, error) { return in.store.Idempotency().DeleteExpired(ctx, now, forgetBatch) },
 	} {
 		total := 0

@@ -157,13 +157,22 @@ func (in *installation) build(ctx context.Context) error {
 	in.accounts = accounts.New(accounts.Config{
 		Store: in.store, Connectors: in.connectors, Events: in.hooks, Seal: in.ring, Now: in.now, Log: in.log,
 		Apps: in.clients, Lend: in.lender, RefreshRate: in.cfg.RefreshRate, Observe: in.metrics,
+		CheckEvery: checkEvery(in.cfg.CheckEvery), CheckPatience: in.cfg.CheckPatience, CheckRate: in.cfg.CheckRate,
 	})
 	in.engine = hosted.New(hosted.Config{
 		Store: in.store, Connectors: in.connectors, Herald: herald{in.hooks}, Revocations: in.accounts,
-		Owner: owner(), CallbackURL: callback, Apps: in.clients, Listeners: in.hooks, Now: in.now, Log: in.log,
+		FirstCheck: in.accounts.FirstCheck, Owner: owner(), CallbackURL: callback, Apps: in.clients, Listeners: in.hooks, Now: in.now, Log: in.log,
 		Observe: in.metrics,
 	})
 	return nil
+}
+
+// checkEvery is the configured pause as the service takes it: nothing configured means no checks.
+func checkEvery(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
 }
 
 func newEgress(cfg *config.Config, own func() []netip.AddrPort, count *metrics.Metrics, now func() time.Time, log *slog.Logger) (*safehttp.Egress, error) {

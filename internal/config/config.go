@@ -44,6 +44,7 @@ type Config struct {
 
 	OAuth
 	Mail
+	Checks
 
 	// Both hold off floods; people and backends stay far below. A burst may be ten times as large.
 	AddressRate float64 `env:"LATCHKEY_ADDRESS_RATE" default:"1000" placeholder:"N" help:"Requests per second that one client address may make without a valid API key; 0 for no limit."`
@@ -114,6 +115,7 @@ func (c *Config) Check() error {
 	c.OAuth.check(add)
 	c.Operation.check(add)
 	c.checkMail(add)
+	c.Checks.check(add)
 	return errors.Join(bad...)
 }
 

@@ -29,6 +29,13 @@ type Checker interface {
 	Check(ctx context.Context, a Credential) (Health, error)
 }
 
+// Placer is implemented by connectors whose accounts are at many hosts.
+type Placer interface {
+	// Host names the host that an account with these Params is at, in lower case, so that the accounts
+	// of one are not all checked at once; "" where nobody knows. It touches nothing.
+	Host(params json.RawMessage) string
+}
+
 // Revoker is implemented by connectors that can end a grant at the provider. Grants that lose a
 // race, and accounts that are deleted, are revoked through it.
 type Revoker interface {
@@ -297,6 +304,8 @@ type AppFinding struct {
 type Refreshed struct {
 	Secret    []byte
 	ExpiresAt time.Time
+	// GrantEnds is when even renewing ends, where the provider says so.
+	GrantEnds time.Time
 	Refused   *Health
 	// RefusedApp is the code of what is wrong with the operator's client.
 	RefusedApp string

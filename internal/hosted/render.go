@@ -25,6 +25,8 @@ type seat struct {
 	apps   clients
 	token  string
 	cookie string
+	// reason is why the account broke that the link mends.
+	reason latchkey.Reason
 	now    time.Time
 }
 
@@ -56,6 +58,13 @@ func (e *Engine) look(ctx context.Context, token string, cookies func(name strin
 	s := seat{link: link, app: app, token: token, cookie: cookies(CookieName(link.ID)), now: e.cfg.Now()}
 	if s.apps, err = e.clients(ctx, app, link); err != nil {
 		return seat{}, err
+	}
+	if link.Type == latchkey.LinkReconnect && link.Startable(s.now) {
+		acc, err := e.cfg.Store.Accounts().Get(ctx, link.ApplicationID, string(link.Terms.ReconnectAccount))
+		if err != nil && !errors.Is(err, store.ErrNotFound) { // the flow says so, once it is started
+			return seat{}, err
+		}
+		s.reason = acc.Reason
 	}
 	if s.cookie == "" {
 		return s, nil
@@ -180,7 +189,7 @@ func (e *Engine) render(s seat) View {
 		v.Status, v.Step = latchkey.FlowCreated, notice(StepUnavailable)
 		v.Failure = &Failure{Code: errs.CodeProviderUnavailable, RedirectURL: failureURL(s.link, string(errs.CodeProviderUnavailable))}
 	default:
-		v.Status, v.Step = latchkey.FlowCreated, notice(StepStart, connector.ActStart)
+		v.Status, v.Step, v.Reason = latchkey.FlowCreated, notice(StepStart, connector.ActStart), s.reason
 		v.SetCookie = freshCookie(s)
 	}
 	if v.Step.ID != StepStart {

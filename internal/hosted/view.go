@@ -45,8 +45,10 @@ type View struct {
 	// Provider is whose connector asks; empty before one was picked.
 	Provider latchkey.Provider
 	Scopes   []string
-	Result   *Result
-	Failure  *Failure
+	// Reason is why the account broke that the link mends, before start.
+	Reason  latchkey.Reason
+	Result  *Result
+	Failure *Failure
 	// SetCookie is what the browser must keep from now on; nil leaves it as it is.
 	SetCookie *Cookie
 }

@@ -2,7 +2,9 @@ package imap
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 
 	"latchkey"
@@ -55,6 +57,20 @@ func (c *Connector) Check(ctx context.Context, a connector.Credential) (connecto
 		}
 	}
 	return h, nil
+}
+
+// Host implements connector.Placer.
+func (c *Connector) Host(params json.RawMessage) string {
+	m, err := decodeParams(params)
+	if err != nil {
+		return ""
+	}
+	for _, p := range protocols() {
+		if d := m.of(p); d != nil {
+			return strings.ToLower(d.Host)
+		}
+	}
+	return ""
 }
 
 // worse orders states by who has to act: the end user, the operator, nobody.

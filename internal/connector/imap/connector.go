@@ -56,6 +56,7 @@ type Connector struct {
 var (
 	_ connector.Connector       = (*Connector)(nil)
 	_ connector.Checker         = (*Connector)(nil)
+	_ connector.Placer          = (*Connector)(nil)
 	_ connector.DirectConnector = (*Connector)(nil)
 )
 

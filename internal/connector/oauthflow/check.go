@@ -21,7 +21,7 @@ func (f *Flow) Check(ctx context.Context, c connector.Credential) (connector.Hea
 		return f.checkLent(ctx, c, s)
 	}
 	if c.App == nil {
-		return connector.Health{Status: latchkey.AccountError, Reason: latchkey.ReasonProtocol, Detail: "the account's client is gone"}, nil
+		return connector.Health{Status: latchkey.AccountError, Reason: latchkey.ReasonProviderApp, Detail: "the account's client is gone"}, nil
 	}
 	var rotated []byte
 	if s.stale(f.now()) {
@@ -32,7 +32,7 @@ func (f *Flow) Check(ctx context.Context, c connector.Credential) (connector.Hea
 		case r.Refused != nil:
 			return *r.Refused, nil
 		case r.RefusedApp != "":
-			return connector.Health{Status: latchkey.AccountError, Reason: latchkey.ReasonProtocol, Detail: "the provider refuses the client: " + r.RefusedApp}, nil
+			return connector.Health{Status: latchkey.AccountError, Reason: latchkey.ReasonProviderApp, Detail: "the provider refuses the client: " + r.RefusedApp}, nil
 		}
 		rotated = r.Secret
 		if s, err = decodeSecret(rotated); err != nil {

@@ -30,7 +30,7 @@ func (f *Flow) Refresh(ctx context.Context, c connector.Credential) (connector.R
 	if err != nil {
 		return connector.Refreshed{}, err
 	}
-	return connector.Refreshed{Secret: raw, ExpiresAt: renewed.ExpiresAt}, nil
+	return connector.Refreshed{Secret: raw, ExpiresAt: renewed.ExpiresAt, GrantEnds: renewed.RefreshExpiresAt}, nil
 }
 
 var errNoRefresh = errors.New("oauthflow: there is no refresh token")

@@ -49,10 +49,6 @@ func Run(t *testing.T, open Open) {
 		"settings":       testSettings,
 		"funnel":         testFunnel,
 		"paces":          testPaces,
-		"sign-ins":       testSignIns,
-		"sign-in rules":  testSignInRules,
-		"oidc clients":   testOIDCClients,
-		"signing keys":   testSigningKeys,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

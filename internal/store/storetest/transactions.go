@@ -169,6 +169,18 @@ func nestedCalls(ctx context.Context, s store.Store) map[string]func() error {
 		"Idempotency.Release":   func() error { return s.Idempotency().Release(ctx, answer(now)) },
 		"Idempotency.Delete":    func() error { _, err := s.Idempotency().DeleteExpired(ctx, now, 1); return err },
 		"Tries.Count":           func() error { _, err := s.Tries().Count(ctx, "b", time.Hour, now); return err },
+		"Checks.Due":            func() error { _, err := s.Checks().Due(ctx, latchkey.IMAP, now, store.Due{}, 1); return err },
+		"Checks.Stranded":       func() error { _, err := s.Checks().Stranded(ctx, latchkey.IMAP, now, 1); return err },
+		"Checks.Claim":          func() error { return s.Checks().Claim(ctx, "acc_1", now, now) },
+		"Checks.Finish":         func() error { return s.Checks().Finish(ctx, account(app, now), now) },
+		"StatusChanges.Add":     func() error { return s.StatusChanges().Add(ctx, latchkey.StatusChange{ID: "hst_1"}, 1) },
+		"StatusChanges.List":    func() error { _, err := s.StatusChanges().List(ctx, app, "acc_1", store.Page{Limit: 1}); return err },
+		"StatusChanges.Of":      func() error { return s.StatusChanges().DeleteOf(ctx, "acc_1") },
+		"StatusChanges.Before":  func() error { _, err := s.StatusChanges().DeleteBefore(ctx, now, 1); return err },
+		"ReconnectURLs.Create":  func() error { return s.ReconnectURLs().Create(ctx, latchkey.ReconnectURL{ID: "rcu_1"}, 1) },
+		"ReconnectURLs.ByToken": func() error { _, err := s.ReconnectURLs().ByToken(ctx, nil); return err },
+		"ReconnectURLs.Of":      func() error { _, err := s.ReconnectURLs().DeleteOf(ctx, app, "acc_1"); return err },
+		"ReconnectURLs.Delete":  func() error { _, err := s.ReconnectURLs().DeleteExpired(ctx, now, 1); return err },
 		"Tries.DeleteExpired":   func() error { _, err := s.Tries().DeleteExpired(ctx, now, 1); return err },
 	}
 }

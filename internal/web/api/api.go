@@ -33,6 +33,8 @@ type Links interface {
 	Link(ctx context.Context, app latchkey.ApplicationID, id latchkey.LinkID) (latchkey.Link, []latchkey.Event, error)
 	Links(ctx context.Context, app latchkey.ApplicationID, f store.LinkFilter, p store.Page) ([]latchkey.Link, error)
 	ExpireLink(ctx context.Context, app latchkey.ApplicationID, id latchkey.LinkID) (latchkey.Link, error)
+	CreateReconnectURL(ctx context.Context, app latchkey.Application, spec hosted.ReconnectURLSpec) (hosted.CreatedReconnectURL, error)
+	RevokeReconnectURLs(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) error
 }
 
 // Connecter connects an account without the wizard.
@@ -48,6 +50,7 @@ type Accounts interface {
 	Get(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
 	Delete(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) error
 	Check(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
+	History(ctx context.Context, app latchkey.ApplicationID, idOrExternal string, p store.Page) ([]latchkey.StatusChange, error)
 	AccessToken(ctx context.Context, app latchkey.ApplicationID, idOrExternal string, key latchkey.KeyID) (connector.AccessToken, error)
 }
 

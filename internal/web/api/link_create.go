@@ -60,20 +60,25 @@ func (a *API) linkSpec(f *fields, app latchkey.Application) (hosted.LinkSpec, []
 	t := &spec.Terms
 	t.Providers = providers(f, app, spec.Type == latchkey.LinkCreate)
 	readTarget(f, &spec)
-	spec.ExpiresAt = a.expiry(f)
+	spec.ExpiresAt = a.expiryWithin(f, defaultExpiry, maxExpiry, "This must lie from 1 minute to 30 days ahead.")
 	spec.Name = f.str("name", text{max: maxLinkName, emptyAbsent: f.lenient})
+	readEnds(f, t)
+	t.Email = f.email("email")
+	t.ExpectedIdentity = f.str("expected_identity", text{max: maxIdentity, trim: true, emptyAbsent: f.lenient})
+	f.unsupported("proxy", "disabled_options", "unilogin", "country", "ip")
+	return spec, a.apiURL(f)
+}
+
+// readEnds reads what links and the links of reconnect URLs have in common: how they end.
+func readEnds(f *fields, t *latchkey.LinkTerms) {
 	t.SuccessURL = f.webURL("success_redirect_url", false)
 	t.FailureURL = f.webURL("failure_redirect_url", false)
 	t.NotifyURL = f.webURL("notify_url", false)
 	t.NotifyFailures = f.boolean("notify_failures", nil)
-	t.Email = f.email("email")
-	t.ExpectedIdentity = f.str("expected_identity", text{max: maxIdentity, trim: true, emptyAbsent: f.lenient})
 	t.AllowServerChange = f.boolean("allow_server_change", nil)
 	t.Locale = f.locale("locale")
 	t.Metadata = f.flatMap("metadata", maxMetadata, maxMetadataKey, maxMetadataValue)
 	t.BypassSuccess = f.boolean("bypass_success_screen", nil)
-	f.unsupported("proxy", "disabled_options", "unilogin", "country", "ip")
-	return spec, a.apiURL(f)
 }
 
 func linkType(f *fields) latchkey.LinkType {
@@ -99,8 +104,8 @@ func readTarget(f *fields, spec *hosted.LinkSpec) {
 	}
 }
 
-// expiry reads when the link ends, under either of the names that callers use.
-func (a *API) expiry(f *fields) time.Time {
+// expiryWithin reads when something ends, under either of the names that callers use.
+func (a *API) expiryWithin(f *fields, usual, most time.Duration, bounds string) time.Time {
 	now := a.now()
 	at, given := f.instant("expiresOn", false)
 	name := "expiresOn"
@@ -112,11 +117,11 @@ func (a *API) expiry(f *fields) time.Time {
 		at, given, name = other, true, "expires_on"
 	}
 	if !given {
-		return now.Add(defaultExpiry)
+		return now.Add(usual)
 	}
 	at = at.Truncate(time.Millisecond)
-	if at.Before(now.Add(minExpiry)) || at.After(now.Add(maxExpiry)) {
-		f.fail(name, errs.CodeOutOfRange, "This must lie from 1 minute to 30 days ahead.")
+	if at.Before(now.Add(minExpiry)) || at.After(now.Add(most)) {
+		f.fail(name, errs.CodeOutOfRange, bounds)
 	}
 	return at
 }

@@ -88,7 +88,7 @@ func (a *API) linkRoutes() []route {
 }
 
 func (a *API) otherRoutes() []route {
-	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute(), a.funnelRoute()}, a.providerAppRoutes(), a.webhookRoutes(), a.deliveryRoutes()), []route{
+	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute(), a.funnelRoute(), a.historyRoute()}, a.reconnectURLRoutes(), a.providerAppRoutes(), a.webhookRoutes(), a.deliveryRoutes()), []route{
 		{
 			method: http.MethodGet, path: "/events", permission: latchkey.PermWebhooks, handle: a.listEvents,
 			doc: doc{

@@ -6,6 +6,7 @@
 //	POST /c/{token}               an answer (form)    POST /c/{token}/flow    an answer (JSON)
 //	GET  /accounts/new?data=…     the page, for links of the form dialect (POST likewise)
 //	GET  /oauth/callback          the way back from a redirect step
+//	GET  /r/{token}               the page of a reconnect URL; its POST makes a link and goes there
 //
 // A POST of a browser always answers 303 to the same page, so that reload and back button repeat
 // nothing; where the flow leads to another site, that page goes there by itself (a zero-second

@@ -31,6 +31,7 @@ type firstKey struct {
 	lang    string
 	choices string
 	scopes  string
+	reason  latchkey.Reason
 }
 
 type firstPages struct {
@@ -63,7 +64,7 @@ func (z *Wizard) firstPage(r *http.Request, token string, v hosted.View) ([]byte
 	}
 	k := firstKey{
 		theme: z.theme(v.Application), test: v.Application.Test, typ: v.Link.Type, lang: s.lang,
-		choices: strings.Join(choices, " "), scopes: strings.Join(v.Scopes, " "),
+		choices: strings.Join(choices, " "), scopes: strings.Join(v.Scopes, " "), reason: v.Reason,
 	}
 	page, ok := z.first.get(k)
 	if !ok {

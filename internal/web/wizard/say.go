@@ -2,6 +2,7 @@ package wizard
 
 import (
 	"net/http"
+	"slices"
 
 	"latchkey"
 	"latchkey/internal/connector"
@@ -51,7 +52,7 @@ func (s speaker) lead(v hosted.View) []i18n.Part {
 	switch st.ID {
 	case hosted.StepStart:
 		if v.Link.Type == latchkey.LinkReconnect {
-			return s.parts("link.start.text.reconnect")
+			return s.reason(v.Reason, "link.start.text.reconnect")
 		}
 		if len(v.Choices) == 1 {
 			return s.parts("link.start.text."+string(v.Choices[0]), "link.start.text.one")
@@ -66,6 +67,12 @@ func (s speaker) lead(v hosted.View) []i18n.Part {
 		}
 	}
 	return s.with(st.Args).parts(st.ID + ".text")
+}
+
+// reason says what broke, and then what to do.
+func (s speaker) reason(r latchkey.Reason, then string) []i18n.Part {
+	why := s.parts("reason."+string(r), "reason.generic")
+	return slices.Concat(why, []i18n.Part{{Text: " "}}, s.parts(then))
 }
 
 func (s speaker) failure(f *hosted.Failure) []i18n.Part {

@@ -85,7 +85,7 @@ func TestNoTextIsUnused(t *testing.T) {
 		}
 	}
 	// Keys that are made of codes of others: steps, fields, providers, errors, scopes, actions.
-	made := regexp.MustCompile(`^(error|failure|provider|field|option|group|source|scope|action|page\.error|page\.state|page\.problems|link\.start\.title|link\.start\.text|flow\.done\.text)\.`)
+	made := regexp.MustCompile(`^(error|reason|failure|provider|field|option|group|source|scope|action|page\.error|page\.state|page\.problems|link\.start\.title|link\.start\.text|flow\.done\.text)\.`)
 	say := regexp.MustCompile(`^page\.(\w+)$`)
 	for key := range english(t) {
 		if made.MatchString(key) || strings.Contains(source.String(), `"`+key+`"`) {

@@ -28,6 +28,8 @@ var texts embed.FS
 type Engine interface {
 	View(ctx context.Context, token string, cookies func(name string) string) (hosted.View, error)
 	Answer(ctx context.Context, token string, cookies func(name string) string, a hosted.Answer) (hosted.View, error)
+	Reconnecting(ctx context.Context, token string) (hosted.Reconnecting, error)
+	Reconnect(ctx context.Context, token, address string) (hosted.CreatedLink, error)
 	Return(ctx context.Context, state string, values map[string]string, cookies func(name string) string) (hosted.Returned, error)
 }
 
@@ -134,6 +136,7 @@ func (z *Wizard) Register(mux *http.ServeMux) {
 	page := z.guard(http.HandlerFunc(z.page))
 	mux.Handle("/c/{token}", page)
 	mux.Handle("/accounts/new", page)
+	mux.Handle("/r/{token}", z.guard(http.HandlerFunc(z.reconnect)))
 	mux.Handle("/c/{token}/flow", z.guard(http.HandlerFunc(z.flow)))
 	mux.HandleFunc("GET /oauth/callback", z.callback)
 	z.assets.Register(mux)

@@ -21,6 +21,8 @@ var texts embed.FS
 type Engine struct {
 	mu    sync.Mutex
 	views map[string]hosted.View
+	// reconnecting are the pages of reconnect URLs.
+	reconnecting map[string]hosted.Reconnecting
 	// OnAnswer, if set, decides what an answer leads to.
 	OnAnswer func(token string, a hosted.Answer) (hosted.View, error)
 	answers  []hosted.Answer
@@ -29,8 +31,12 @@ type Engine struct {
 
 // NewEngine plays the states.
 func NewEngine(states []State) *Engine {
-	e := &Engine{views: map[string]hosted.View{}}
+	e := &Engine{views: map[string]hosted.View{}, reconnecting: map[string]hosted.Reconnecting{}}
 	for _, s := range states {
+		if s.Reconnecting != nil {
+			e.reconnecting[s.Name] = *s.Reconnecting
+			continue
+		}
 		e.views[s.Name] = s.View
 	}
 	return e
@@ -83,6 +89,27 @@ func (e *Engine) Answer(ctx context.Context, token string, cookies func(string) 
 		return on(token, a)
 	}
 	return v, nil
+}
+
+// Reconnecting implements wizard.Engine. One whose account has no status has expired.
+func (e *Engine) Reconnecting(_ context.Context, token string) (hosted.Reconnecting, error) {
+	r, ok := e.reconnecting[token]
+	switch {
+	case !ok:
+		return r, errs.NotFoundf("link")
+	case r.Status == "":
+		return r, errs.New(errs.Gone, errs.CodeLinkExpired, "This link has expired.")
+	}
+	return r, nil
+}
+
+// Reconnect implements wizard.Engine: the link's token is that of the URL and "-link".
+func (e *Engine) Reconnect(ctx context.Context, token, _ string) (hosted.CreatedLink, error) {
+	r, err := e.Reconnecting(ctx, token)
+	if err != nil || !r.Mendable() {
+		return hosted.CreatedLink{}, err
+	}
+	return hosted.CreatedLink{Token: token + "-link"}, nil
 }
 
 // Return implements wizard.Engine: the state is the token.

@@ -19,6 +19,24 @@ type State struct {
 	// Lang is the reader's language; empty is English.
 	Lang string
 	View hosted.View
+	// Reconnecting, if set, is shown instead, as the page of a reconnect URL.
+	Reconnecting *hosted.Reconnecting
+}
+
+// Application is the name that the picture shows.
+func (s State) Application() string {
+	if s.Reconnecting != nil {
+		return s.Reconnecting.Application.Name
+	}
+	return s.View.Application.Name
+}
+
+// Path is where the picture is.
+func (s State) Path() string {
+	if s.Reconnecting != nil {
+		return "/r/" + s.Name
+	}
+	return "/c/" + s.Name
 }
 
 // Now is the time that the gallery stands still at.
@@ -73,6 +91,7 @@ func States() []State {
 	out = append(out, mailStates()...)
 	out = append(out, otherStates()...)
 	out = append(out, endStates()...)
+	out = append(out, reconnectStates()...)
 	return append(out, worldStates()...)
 }
 
@@ -84,7 +103,7 @@ func startStates() []State {
 		{Name: "start-mailbox", View: start(latchkey.IMAP)},
 		{Name: "start-google", View: start(latchkey.Google)},
 		{Name: "start-test", View: with(start(latchkey.IMAP), func(v *hosted.View) { v.Application.Test = true })},
-		{Name: "start-reconnect", View: with(start(latchkey.IMAP), func(v *hosted.View) { v.Link.Type = latchkey.LinkReconnect })},
+		{Name: "start-reconnect", View: with(start(latchkey.IMAP), func(v *hosted.View) { v.Link.Type, v.Reason = latchkey.LinkReconnect, latchkey.ReasonPasswordChanged })},
 		{Name: "start-long-name", View: with(start(four...), func(v *hosted.View) { v.Application.Name = longName })},
 		{Name: "start-bound", View: notice(hosted.StepBound, latchkey.FlowInProgress, connector.ActTakeOver)},
 		{Name: "start-used", View: notice(hosted.StepUsed, latchkey.FlowCompleted)},
