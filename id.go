@@ -27,6 +27,8 @@ type (
 	EndpointID string
 	// DeliveryID is dlv_…
 	DeliveryID string
+	// AuditID is aud_…
+	AuditID string
 	// ProviderAppID is pap_…
 	ProviderAppID string
 	// StatusChangeID is hst_…
@@ -50,6 +52,7 @@ const (
 	prefixDelivery    = "dlv_"
 	prefixEndpoint    = "whe_"
 	prefixProviderApp = "pap_"
+	prefixAudit       = "aud_"
 
 	prefixStatusChange = "hst_"
 	prefixReconnectURL = "rcu_"
@@ -88,6 +91,9 @@ func NewEndpointID(now time.Time) EndpointID { return EndpointID(newID(prefixEnd
 
 // NewDeliveryID makes a delivery's id, created at now.
 func NewDeliveryID(now time.Time) DeliveryID { return DeliveryID(newID(prefixDelivery, now)) }
+
+// NewAuditID makes the id of a line of the audit trail, written at now.
+func NewAuditID(now time.Time) AuditID { return AuditID(newID(prefixAudit, now)) }
 
 // NewProviderAppID makes a provider app's id, created at now.
 func NewProviderAppID(now time.Time) ProviderAppID {
@@ -151,7 +157,7 @@ func IsFlowID(s string) bool {
 func HasPrefixOfID(s string) bool {
 	for _, p := range []string{
 		prefixApplication, prefixKey, prefixLink, prefixFlow, prefixAccount, prefixEvent, prefixDelivery,
-		prefixProviderApp, prefixStatusChange, prefixReconnectURL,
+		prefixProviderApp, prefixAudit, prefixStatusChange, prefixReconnectURL,
 		prefixSender, prefixMail,
 		prefixEndpoint, "dom_", "sin_",
 	} {

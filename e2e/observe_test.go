@@ -178,3 +178,40 @@ func TestFunnelOfAJourney(t *testing.T) {
 		t.Errorf("the wrong password is not counted: %s", res.body)
 	}
 }
+
+// TestAuditOnTheCommandLine holds that commands are on record, with whoever ran them, beside what was
+// done with keys.
+func TestAuditOnTheCommandLine(t *testing.T) {
+	t.Parallel()
+	s := run(t)
+	s.api.link(t)
+	made := s.command("app", "create", "--name", "Audited", "--json")
+	if made.code != 0 {
+		t.Fatal(made.errOut)
+	}
+	s.seen.token(dig([]byte(made.out), "key"))
+	s.seen.token(strings.TrimPrefix(dig([]byte(made.out), "webhook_secret"), "whsec_"))
+	app := dig([]byte(made.out), "id")
+	if got := s.command("key", "delete", "--app", "Audited", dig([]byte(made.out), "key_id")); got.code != 0 {
+		t.Fatal(got.errOut)
+	}
+	if got := s.command("key", "delete", "--app", "Audited", "key_none"); got.code != 1 {
+		t.Fatalf("an unknown key: %d", got.code)
+	}
+	var trail command
+	eventually(t, time.Minute, "the link is counted", func() bool {
+		trail = s.command("audit", "--json")
+		return strings.Contains(trail.out, `"create_link"`)
+	})
+	for _, want := range []string{`"action": "create_application"`, `"target": "` + app + `"`, `"action": "delete_key"`, `"outcome": "failed"`, `"actor_kind": "cli"`, `"actor_kind": "key"`} {
+		if !strings.Contains(trail.out, want) {
+			t.Errorf("%s is not in the trail: %s", want, trail.out)
+		}
+	}
+	if own := s.command("audit", "--app", "Audited", "--json"); strings.Contains(own.out, "create_link") || strings.Count(own.out, "AuditEntry") != 3 {
+		t.Errorf("the application's own trail: %s", own.out)
+	}
+	if text := s.command("audit"); text.code != 0 || !strings.Contains(text.out, "delete_key") {
+		t.Errorf("as text: %d %s", text.code, text.out)
+	}
+}

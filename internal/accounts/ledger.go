@@ -14,6 +14,9 @@ import (
 // often since the last such event.
 const EventTokenIssued = latchkey.EventAccessTokenIssued
 
+// ActionIssueToken is what the audit trail calls the handing out of access tokens.
+const ActionIssueToken = "issue_access_token"
+
 const (
 	// ledgerEvery is the least time between two events of one account and key. A row for each token
 	// would make the database the bound of a call that reads one.
@@ -114,7 +117,14 @@ func (s *Service) tellIssued(ctx context.Context, l ledgerLine) error {
 	if err != nil {
 		return err
 	}
+	line := store.AuditOf(ctx).Entry() // says from where, for the first of a minute
+	line.ID, line.At, line.Outcome, line.Count = latchkey.NewAuditID(s.cfg.Now().UTC()), s.now(), latchkey.AuditOK, l.n
+	line.ApplicationID, line.Actor, line.ActorID = l.account.ApplicationID, latchkey.ActorKey, string(l.key)
+	line.Action, line.Target = ActionIssueToken, string(l.account.ID)
 	return s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		if err := tx.Audit().Add(ctx, line); err != nil {
+			return err
+		}
 		_, err := s.cfg.Events.Emit(ctx, tx, latchkey.Event{
 			ApplicationID: l.account.ApplicationID, Type: EventTokenIssued, AccountID: l.account.ID, Data: data,
 		})

@@ -80,7 +80,9 @@ type createdApplication struct {
 // Run makes an application.
 func (a appCreateCmd) Run(c *console, cfg *config.Config) error {
 	return with(c, cfg, func(in *installation) error {
-		created, err := in.apps.Create(c.ctx, applications.Spec{Name: a.Name, Test: a.Test})
+		ctx, written := in.auditing(c.ctx, "create_application", "", "")
+		created, err := in.apps.Create(ctx, applications.Spec{Name: a.Name, Test: a.Test})
+		written(err)
 		if err != nil {
 			return err
 		}
@@ -184,7 +186,9 @@ func (a keyCreateCmd) Run(c *console, cfg *config.Config) error {
 		for _, p := range a.Permissions {
 			perms = append(perms, latchkey.Permission(p))
 		}
-		k, text, err := in.apps.CreateKey(c.ctx, app.ID, a.Name, perms)
+		ctx, written := in.auditing(c.ctx, "create_key", app.ID, "")
+		k, text, err := in.apps.CreateKey(ctx, app.ID, a.Name, perms)
+		written(err)
 		if err != nil {
 			return err
 		}
@@ -240,7 +244,10 @@ func (a keyDeleteCmd) Run(c *console, cfg *config.Config) error {
 		if err != nil {
 			return err
 		}
-		if err := in.apps.DeleteKey(c.ctx, app.ID, latchkey.KeyID(a.ID)); err != nil {
+		ctx, written := in.auditing(c.ctx, "delete_key", app.ID, a.ID)
+		err = in.apps.DeleteKey(ctx, app.ID, latchkey.KeyID(a.ID))
+		written(err)
+		if err != nil {
 			return err
 		}
 		c.printf("Key %s is deleted. Running servers refuse it within seconds.\n", a.ID)

@@ -53,6 +53,12 @@ func (in *installation) forget(ctx context.Context) error {
 		"reconnect URLs": func() (int, error) {
 			return in.store.ReconnectURLs().DeleteExpired(ctx, now.Add(-keepExpiredURLs), forgetBatch)
 		},
+		"audit": func() (int, error) {
+			if in.cfg.KeepAudit == 0 {
+				return 0, nil
+			}
+			return in.store.Audit().DeleteBefore(ctx, now.AddDate(0, 0, -in.cfg.KeepAudit), forgetBatch)
+		},
 		"answers": func() (int, error) { return in.store.Idempotency().DeleteExpired(ctx, now, forgetBatch) },
 	} {
 		total := 0

@@ -14,6 +14,7 @@ import (
 	"latchkey"
 	"latchkey/internal/accounts"
 	"latchkey/internal/applications"
+	"latchkey/internal/audit"
 	"latchkey/internal/authserver"
 	"latchkey/internal/config"
 	"latchkey/internal/connector"
@@ -36,6 +37,7 @@ type installation struct {
 	store *sqlstore.Store
 	ring  *secret.Keyring
 	apps  *applications.Service
+	trail *audit.Trail
 	// metrics counts always; whether anybody may read it, the configuration says.
 	metrics *metrics.Metrics
 
@@ -103,6 +105,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 		return nil, errors.Join(err, db.Close())
 	}
 	in := &installation{cfg: cfg, log: log, now: now, store: st, ring: ring, metrics: count}
+	in.trail = audit.New(audit.Config{Store: st, Now: now, Log: log})
 	in.apps = applications.New(applications.Config{Store: st, Now: now, Log: log, NewWebhookSecret: hooks.NewSecret})
 	return in, nil
 }

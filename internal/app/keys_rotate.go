@@ -51,36 +51,43 @@ const resealBatch = 200
 // old ones sealed is sealed anew, and they are forgotten. It can be interrupted and run again.
 func (k keysRotateCmd) Run(c *console, cfg *config.Config) error {
 	return withExisting(c, cfg, func(in *installation) error {
-		if done, err := k.finish(c, in); done || err != nil {
-			return err
-		}
-		old := in.ring.KeyPrefixes()
-		prefix, err := in.ring.AddKey(c.ctx)
-		if err != nil {
-			return err
-		}
-		c.printf("Key %s added. Waiting %s until every server knows it.\n", hex.EncodeToString(prefix), k.Pause)
-		if err := pause(c.ctx, k.Pause); err != nil {
-			return err
-		}
-		if err := in.ring.Promote(c.ctx, prefix); err != nil {
-			return err
-		}
-		total, err := k.reseal(c, in)
-		if err != nil {
-			return err
-		}
-		c.printf("%d values sealed anew. Waiting until no server seals with the old keys.\n", total)
-		// A server may seal with the old key for MaxStale after the change, and a forgotten key is gone:
-		// the keyring itself refuses to forget one sooner.
-		if err := pause(c.ctx, min(2*secret.MaxStale+2*time.Second, 2*k.Pause)); err != nil {
-			return err
-		}
-		if _, err := k.reseal(c, in); err != nil { // what was sealed with an old key meanwhile
-			return err
-		}
-		return k.retire(c, in, old)
+		_, written := in.auditing(c.ctx, "rotate_keys", "", "")
+		err := k.rotate(c, in)
+		written(err)
+		return err
 	})
+}
+
+func (k keysRotateCmd) rotate(c *console, in *installation) error {
+	if done, err := k.finish(c, in); done || err != nil {
+		return err
+	}
+	old := in.ring.KeyPrefixes()
+	prefix, err := in.ring.AddKey(c.ctx)
+	if err != nil {
+		return err
+	}
+	c.printf("Key %s added. Waiting %s until every server knows it.\n", hex.EncodeToString(prefix), k.Pause)
+	if err := pause(c.ctx, k.Pause); err != nil {
+		return err
+	}
+	if err := in.ring.Promote(c.ctx, prefix); err != nil {
+		return err
+	}
+	total, err := k.reseal(c, in)
+	if err != nil {
+		return err
+	}
+	c.printf("%d values sealed anew. Waiting until no server seals with the old keys.\n", total)
+	// A server may seal with the old key for MaxStale after the change, and a forgotten key is gone:
+	// the keyring itself refuses to forget one sooner.
+	if err := pause(c.ctx, min(2*secret.MaxStale+2*time.Second, 2*k.Pause)); err != nil {
+		return err
+	}
+	if _, err := k.reseal(c, in); err != nil { // what was sealed with an old key meanwhile
+		return err
+	}
+	return k.retire(c, in, old)
 }
 
 // finish ends a rotation that was begun before, and tells whether there was one.

@@ -129,7 +129,9 @@ func (a providerAppCreateCmd) Run(c *console, cfg *config.Config) error {
 		return err
 	}
 	return withClients(c, cfg, a.App, func(in *installation, app latchkey.Application) error {
-		made, err := in.clients.Create(c.ctx, app.ID, spec)
+		ctx, written := in.auditing(c.ctx, "create_provider_app", app.ID, "")
+		made, err := in.clients.Create(ctx, app.ID, spec)
+		written(err)
 		if err != nil {
 			return err
 		}
@@ -191,7 +193,9 @@ type shownFinding struct {
 // Run asks the provider. The exit status says whether all is well.
 func (a providerAppVerifyCmd) Run(c *console, cfg *config.Config) error {
 	return withClients(c, cfg, a.App, func(in *installation, app latchkey.Application) error {
-		v, err := in.clients.Verify(c.ctx, app.ID, latchkey.ProviderAppID(a.ID))
+		ctx, written := in.auditing(c.ctx, "verify_provider_app", app.ID, a.ID)
+		v, err := in.clients.Verify(ctx, app.ID, latchkey.ProviderAppID(a.ID))
+		written(err)
 		if err != nil {
 			return err
 		}
@@ -225,7 +229,10 @@ type providerAppDeleteCmd struct {
 // Run forgets an OAuth client.
 func (a providerAppDeleteCmd) Run(c *console, cfg *config.Config) error {
 	return withClients(c, cfg, a.App, func(in *installation, app latchkey.Application) error {
-		if err := in.clients.Delete(c.ctx, app.ID, latchkey.ProviderAppID(a.ID)); err != nil {
+		ctx, written := in.auditing(c.ctx, "delete_provider_app", app.ID, a.ID)
+		err := in.clients.Delete(ctx, app.ID, latchkey.ProviderAppID(a.ID))
+		written(err)
+		if err != nil {
 			return err
 		}
 		c.printf("Provider app %s is deleted. Accounts that were connected through it work until their tokens end.\n", a.ID)

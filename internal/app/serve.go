@@ -218,7 +218,7 @@ func (in *installation) stop(ctx context.Context, requests, background, jobs, co
 // background runs what goes on beside requests and jobs.
 func (in *installation) background(ctx context.Context) {
 	var services sync.WaitGroup
-	for what, run := range map[string]func(context.Context) error{"the flow engine": in.engine.Run, "the deliveries": in.hooks.Run, "the care of accounts": in.accounts.Run, "the outbox": in.mailer.Run} {
+	for what, run := range map[string]func(context.Context) error{"the flow engine": in.engine.Run, "the deliveries": in.hooks.Run, "the care of accounts": in.accounts.Run, "the outbox": in.mailer.Run, "the audit trail": in.trail.Run} {
 		services.Go(func() {
 			if err := run(ctx); err != nil {
 				in.log.ErrorContext(ctx, what+" ended", slog.String("cause", err.Error()))
@@ -275,7 +275,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	v1 := api.New(api.Config{
 		BaseURL: base, Now: in.now, Log: in.log, Keys: in.apps, Links: in.engine, Direct: in.engine, Accounts: in.accounts,
 		Applications: in.apps,
-		Events:       in.store.Events(), Funnel: in.funnel, Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, Webhooks: in.hooks, Version: Version,
+		Events:       in.store.Events(), Funnel: in.funnel, Trail: in.trail, AuditLog: in.store.Audit(), Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, Webhooks: in.hooks, Version: Version,
 		KeyLimit:      limit(in.cfg.KeyRate),
 		WrongKeyLimit: web.Limit{PerSecond: wrongKeyPerSecond, Burst: wrongKeyBurst},
 	})

@@ -144,7 +144,9 @@ func (s *Service) CreateKey(ctx context.Context, app latchkey.ApplicationID, nam
 		return latchkey.APIKey{}, secret.Text{}, err
 	}
 	k, text := s.newAPIKey(a, name, perms)
-	if err := s.cfg.Store.Keys().Create(ctx, k); err != nil {
+	// In a transaction, so that the audit trail is in it.
+	err = s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Keys().Create(ctx, k) })
+	if err != nil {
 		return latchkey.APIKey{}, secret.Text{}, err
 	}
 	s.cfg.Log.InfoContext(ctx, "api key created", slog.String("application_id", string(app)), slog.String("key_id", string(k.ID)))
@@ -158,7 +160,7 @@ func (s *Service) Keys(ctx context.Context, app latchkey.ApplicationID) ([]latch
 
 // DeleteKey ends a key: in this process at once, in others when what they remember runs out (seconds).
 func (s *Service) DeleteKey(ctx context.Context, app latchkey.ApplicationID, id latchkey.KeyID) error {
-	err := s.cfg.Store.Keys().Delete(ctx, app, id)
+	err := s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error { return tx.Keys().Delete(ctx, app, id) })
 	s.cache.forget(func(e entry) bool { return e.key.ID == id })
 	if errors.Is(err, store.ErrNotFound) {
 		return errs.NotFoundf("key")

@@ -46,7 +46,7 @@ func (e *Engine) CreateLink(ctx context.Context, app latchkey.Application, spec 
 	link := latchkey.Link{
 		ID: latchkey.NewLinkID(now), ApplicationID: app.ID, TokenHash: hash,
 		Type: spec.Type, Dialect: spec.Dialect, Status: latchkey.LinkCreated, Name: spec.Name,
-		CreatedAt: now, UpdatedAt: now, ExpiresAt: spec.ExpiresAt, Test: app.Test, Terms: terms,
+		CreatedAt: now, UpdatedAt: now, ExpiresAt: spec.ExpiresAt, Test: app.Test, Terms: terms, KeyID: spec.KeyID,
 	}
 	expiry, err := e.listened(ctx, app.ID, latchkey.EventLinkExpired)
 	if err != nil {

@@ -19,6 +19,8 @@ type LinkSpec struct {
 	Reconnect string
 	// Terms are taken as they are, but for ReconnectAccount, which comes from Reconnect.
 	Terms latchkey.LinkTerms
+	// KeyID is the key that asks for the link.
+	KeyID latchkey.KeyID
 }
 
 // CreatedLink is a new link. The token exists here and in the end user's hands only.

@@ -63,6 +63,7 @@ type Tx interface {
 	Settings() Settings
 	Funnel() Funnel
 	Paces() Paces
+	Audit() AuditLog
 	// Enqueue adds jobs; they run after commit, at least once.
 	Enqueue(ctx context.Context, jobs ...Job) error
 }

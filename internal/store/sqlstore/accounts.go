@@ -38,6 +38,7 @@ func (a accounts) columns(v latchkey.Account) (c accountColumns, err error) {
 }
 
 func (a accounts) Create(ctx context.Context, v latchkey.Account) error {
+	store.AuditOf(ctx).Target(v.ApplicationID, string(v.ID))
 	c, err := a.columns(v)
 	if err != nil {
 		return err

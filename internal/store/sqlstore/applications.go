@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"latchkey"
+	"latchkey/internal/store"
 	"latchkey/internal/store/sqlstore/sqlgen"
 )
 
@@ -13,6 +14,7 @@ type applications struct{ tx }
 func webhookSecretPlace(id string) string { return aad(id, "applications", id, "webhook_secret") }
 
 func (a applications) Create(ctx context.Context, v latchkey.Application) error {
+	store.AuditOf(ctx).Target(v.ID, string(v.ID))
 	providers, err := toJSON(v.Providers, len(v.Providers))
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"latchkey"
+	"latchkey/internal/store"
 	"latchkey/internal/store/sqlstore/sqlgen"
 )
 
@@ -49,6 +50,7 @@ func (e endpoints) columns(v latchkey.Endpoint) (c endpointColumns, err error) {
 }
 
 func (e endpoints) Create(ctx context.Context, v latchkey.Endpoint) error {
+	store.AuditOf(ctx).Target(v.ApplicationID, string(v.ID))
 	c, err := e.columns(v)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ type flows struct{ tx }
 func flowBodyPlace(app, id string) string { return aad(app, "flows", id, "body") }
 
 func (f flows) Create(ctx context.Context, v latchkey.Flow) error {
+	store.AuditOf(ctx).Target(v.ApplicationID, string(v.ID))
 	body, err := f.s.seal(flowBodyPlace(string(v.ApplicationID), string(v.ID)), v.Body)
 	if err != nil {
 		return err

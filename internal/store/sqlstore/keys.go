@@ -4,12 +4,14 @@ import (
 	"context"
 
 	"latchkey"
+	"latchkey/internal/store"
 	"latchkey/internal/store/sqlstore/sqlgen"
 )
 
 type keys struct{ tx }
 
 func (k keys) Create(ctx context.Context, v latchkey.APIKey) error {
+	store.AuditOf(ctx).Target(v.ApplicationID, string(v.ID))
 	permissions, err := toJSON(v.Permissions, len(v.Permissions))
 	if err != nil {
 		return err

@@ -42,6 +42,8 @@ func (o Options) postgres() bool {
 type Database struct {
 	now func() time.Time
 	log *slog.Logger
+	// path is SQLite's file; empty on PostgreSQL.
+	path string
 
 	// write is the one writer connection on SQLite, the pool on PostgreSQL; read is the pool that
 	// reads outside transactions use.

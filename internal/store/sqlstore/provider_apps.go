@@ -48,6 +48,7 @@ func clearDefault(ctx context.Context, q *sqlgen.Queries, v latchkey.ProviderApp
 }
 
 func (a providerApps) Create(ctx context.Context, v latchkey.ProviderApp) error {
+	store.AuditOf(ctx).Target(v.ApplicationID, string(v.ID))
 	c, err := a.columns(v)
 	if err != nil {
 		return err

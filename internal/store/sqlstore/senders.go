@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"latchkey"
+	"latchkey/internal/store"
 	"latchkey/internal/store/sqlstore/sqlgen"
 )
 
@@ -27,6 +28,7 @@ func (s senders) seal(v latchkey.Sender) (c senderSecrets, err error) {
 }
 
 func (s senders) Create(ctx context.Context, v latchkey.Sender) error {
+	store.AuditOf(ctx).Target(v.ApplicationID, string(v.ID))
 	c, err := s.seal(v)
 	if err != nil {
 		return err

@@ -41,6 +41,7 @@ func (d *Database) openSQLite(ctx context.Context, path string) error {
 	if err := makePrivate(path); err != nil {
 		return err
 	}
+	d.path = path
 	var err error
 	// The writer is opened first: it is the one that may turn the file's journal to WAL. While
 	// another process does the same, SQLite answers at once that the file is busy.

@@ -80,6 +80,7 @@ func (t tx) Endpoints() store.Endpoints         { return endpoints{t} }
 func (t tx) Shares() store.Shares               { return shares{t} }
 func (t tx) Idempotency() store.Idempotency     { return idempotency{t} }
 func (t tx) Tries() store.Tries                 { return tries{t} }
+func (t tx) Audit() store.AuditLog              { return auditLog{t} }
 func (t tx) Funnel() store.Funnel               { return funnel{t} }
 func (t tx) ProviderApps() store.ProviderApps   { return providerApps{t} }
 func (t tx) Checks() store.Checks               { return checks{t} }

@@ -50,7 +50,11 @@ func (s *Store) notNested(ctx context.Context) error {
 
 // InTx runs fn in one transaction.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context, tx store.Tx) error) error {
-	return s.inTx(ctx, func(ctx context.Context, t tx) error { return fn(ctx, t) })
+	plain := func(ctx context.Context, t tx) error { return fn(ctx, t) }
+	if note := store.AuditOf(ctx); note.Pending() {
+		return s.inTxAudited(ctx, note, plain)
+	}
+	return s.inTx(ctx, plain)
 }
 
 func (s *Store) inTx(ctx context.Context, fn func(ctx context.Context, t tx) error) error {

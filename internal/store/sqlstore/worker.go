@@ -54,6 +54,8 @@ type Periodic struct {
 type Worker struct {
 	stop       func(context.Context) error
 	stopAtOnce func(context.Context) error
+	// release gives the lock of the one worker back.
+	release func() error
 }
 
 // Work starts a worker. It runs until Stop, also when ctx ends; handlers get ctx's values.
@@ -63,12 +65,23 @@ func (s *Store) Work(ctx context.Context, c WorkConfig) (*Worker, error) {
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx)
-	if s.db.sqlite() {
-		client, err := river.NewClient(newWakingDriver(s.db.write, s.wake), cfg)
-		return startWorker(ctx, client, err)
+	release, err := s.takeOver(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: jobs of the process before: %w", err)
 	}
-	client, err := river.NewClient(riverpgxv5.New(s.db.pool), cfg)
-	return startWorker(ctx, client, err)
+	var w *Worker
+	if s.db.sqlite() {
+		client, cerr := river.NewClient(newWakingDriver(s.db.write, s.wake), cfg)
+		w, err = startWorker(ctx, client, cerr)
+	} else {
+		client, cerr := river.NewClient(riverpgxv5.New(s.db.pool), cfg)
+		w, err = startWorker(ctx, client, cerr)
+	}
+	if err != nil {
+		return nil, errors.Join(err, release())
+	}
+	w.release = release
+	return w, nil
 }
 
 func startWorker[T any](ctx context.Context, client *river.Client[T], err error) (*Worker, error) {
@@ -85,12 +98,12 @@ func startWorker[T any](ctx context.Context, client *river.Client[T], err error)
 // Jobs that were interrupted run again.
 func (w *Worker) Stop(ctx context.Context) error {
 	err := w.stop(ctx)
-	if err == nil || ctx.Err() == nil {
-		return err
+	if err != nil && ctx.Err() != nil {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+		defer cancel()
+		err = w.stopAtOnce(last)
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
-	defer cancel()
-	return w.stopAtOnce(last)
+	return errors.Join(err, w.release())
 }
 
 func (s *Store) workConfig(c WorkConfig) (*river.Config, error) {

@@ -49,6 +49,7 @@ func Run(t *testing.T, open Open) {
 		"settings":       testSettings,
 		"funnel":         testFunnel,
 		"paces":          testPaces,
+		"audit":          testAudit,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

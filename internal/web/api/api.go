@@ -122,6 +122,9 @@ type Config struct {
 	Events   Events
 	Answers  Answers
 	MAC      MAC
+	// Trail keeps the audit trail, and AuditLog reads it. A nil Trail keeps none.
+	Trail    Trail
+	AuditLog AuditLog
 	// Funnel may be nil only where nobody asks for it.
 	Funnel Funnel
 	// Applications changes the caller's own; it may be nil only where nobody does.

@@ -20,6 +20,7 @@ import (
 	"latchkey"
 	"latchkey/internal/accounts"
 	"latchkey/internal/applications"
+	"latchkey/internal/audit"
 	"latchkey/internal/connector"
 	"latchkey/internal/connector/mock"
 	"latchkey/internal/errs"
@@ -49,6 +50,7 @@ type house struct {
 	direct  *direct
 	clients *providerapps.Service
 	hooks   *hooks.Hooks
+	trail   *audit.Trail
 
 	mu sync.Mutex
 	at time.Time
@@ -191,6 +193,8 @@ func newHouse(t testing.TB, change func(*api.Config)) *house {
 		Events: h.store.Events(), Answers: h.store.Idempotency(), MAC: ring, Funnel: funnel.New(funnel.Config{Store: h.store, Now: h.now}), ProviderApps: h.clients, Version: "0.0.0",
 		Webhooks: h.hooks,
 	}
+	h.trail = audit.New(audit.Config{Store: h.store, Now: h.now, Log: log})
+	cfg.Trail, cfg.AuditLog = h.trail, h.store.Audit()
 	if change != nil {
 		change(&cfg)
 	}

@@ -67,7 +67,7 @@ func (a *API) first(w http.ResponseWriter, rt route, c *call, claim store.Idempo
 			a.cfg.Log.ErrorContext(keep, "idempotency claim not released", slog.Any("error", err))
 		}
 	}()
-	status, body, err := run(rt, c)
+	status, body, err := a.run(rt, c)
 	if err != nil {
 		web.WriteProblem(w, c.r, err)
 		return

@@ -27,6 +27,7 @@ func (a *API) createForm(ctx context.Context, c *call) (answer, error) {
 	if err := f.done(); err != nil {
 		return answer{}, err
 	}
+	spec.KeyID = c.key.ID
 	made, err := a.cfg.Links.CreateLink(ctx, c.app, spec)
 	if err != nil {
 		return answer{}, err

@@ -123,6 +123,7 @@ type link struct {
 	OpenedCount int64             `json:"opened_count" minimum:"0" doc:"How often the page was opened; a best effort."`
 	Metadata    map[string]string `json:"metadata"`
 	Form        *formOptions      `json:"form,omitempty" doc:"What the form endpoint was given to keep."`
+	KeyID       *string           `json:"key_id" doc:"The key that made the link."`
 	Test        bool              `json:"test,omitempty"`
 	Events      []linkEvent       `json:"events,omitempty" nullable:"false" doc:"What happened, oldest first. In GET /v1/links/{id} only."`
 }
@@ -155,6 +156,7 @@ func (c *call) link(l latchkey.Link) link {
 		Providers: c.wishNames(t.Providers), Reconnect: orNull(string(t.ReconnectAccount)), ExternalID: orNull(t.ExternalID),
 		CreatedAt: at(l.CreatedAt), ExpiresOn: at(l.ExpiresAt), AccountID: orNull(string(l.AccountID)),
 		LastFailure: orNull(l.LastFailure), OpenedCount: l.OpenedCount, Metadata: orEmpty(t.Metadata), Test: l.Test,
+		KeyID: orNull(string(l.KeyID)),
 	}
 	if l.Dialect == latchkey.DialectForm {
 		out.Form = &formOptions{

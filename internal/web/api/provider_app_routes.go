@@ -77,6 +77,7 @@ func (a *API) providerAppRoutes() []route {
 func (a *API) accessTokenRoute() route {
 	return route{
 		method: http.MethodPost, path: "/accounts/{id}/access-token", permission: latchkey.PermAccessTokens, handle: a.issueAccessToken,
+		audited: auditElsewhere,
 		doc: doc{
 			id: "issueAccessToken", tag: tagAccounts, summary: "Get an access token",
 			text: "A token of the account, with which you call the provider yourself. It lives for five minutes at least, unless the provider " +

@@ -24,8 +24,12 @@ type route struct {
 	permission latchkey.Permission
 	// creating routes honour Idempotency-Key.
 	creating bool
-	handle   func(ctx context.Context, c *call) (answer, error)
-	doc      doc
+	// audited says how the audit trail hears of it, and action what it is called there; empty: after
+	// the description's id.
+	audited audited
+	action  string
+	handle  func(ctx context.Context, c *call) (answer, error)
+	doc     doc
 }
 
 // call is one request, after everything that all routes have in common.
@@ -66,7 +70,7 @@ func (a *API) serve(rt route, lenient bool) http.Handler {
 			a.once(w, rt, c)
 			return
 		}
-		status, body, err := run(rt, c)
+		status, body, err := a.run(rt, c)
 		if err != nil {
 			web.WriteProblem(w, r, err)
 			return
@@ -75,8 +79,8 @@ func (a *API) serve(rt route, lenient bool) http.Handler {
 	})
 }
 
-func run(rt route, c *call) (status int, body []byte, err error) {
-	ans, err := rt.handle(c.r.Context(), c)
+func run(ctx context.Context, rt route, c *call) (status int, body []byte, err error) {
+	ans, err := rt.handle(ctx, c)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -116,6 +120,11 @@ func (a *API) admit(rt route, c *call) error {
 		return err
 	}
 	if rt.permission != "" && !c.key.May(rt.permission) {
+		if a.cfg.Trail != nil {
+			e := entry(rt, c)
+			e.Outcome = string(errs.CodePermission)
+			a.cfg.Trail.Count(e)
+		}
 		return errs.New(errs.Forbidden, errs.CodePermission,
 			"This API key lacks the permission \""+string(rt.permission)+"\". Use a key that has it.")
 	}

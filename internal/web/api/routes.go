@@ -25,6 +25,7 @@ func (a *API) routes() []route {
 func (a *API) linkRoutes() []route {
 	create := route{
 		method: http.MethodPost, path: "/hosted/accounts/link", permission: latchkey.PermLinks, creating: true, handle: a.createLink,
+		audited: auditCounted, action: "create_link",
 		doc: doc{
 			id: "createHostedLink", tag: tagLinks, summary: "Make a link",
 			text: "Make a one-time link and send your end user to its `url`. The wizard there asks for everything the provider needs, " +
@@ -43,6 +44,7 @@ func (a *API) linkRoutes() []route {
 		create,
 		{
 			method: http.MethodPost, path: "/authentication/form", permission: latchkey.PermLinks, creating: true, handle: a.createForm,
+			audited: auditCounted, action: "create_link",
 			doc: doc{
 				id: "createAuthenticationForm", tag: tagLinks, summary: "Make a link to the mailbox form",
 				text: "Make a one-time link for connecting a mailbox. The end user comes back to `redirectUrl` with `account` and `state` " +
@@ -88,7 +90,7 @@ func (a *API) linkRoutes() []route {
 }
 
 func (a *API) otherRoutes() []route {
-	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute(), a.funnelRoute(), a.historyRoute()}, a.reconnectURLRoutes(), a.providerAppRoutes(), a.webhookRoutes(), a.deliveryRoutes()), []route{
+	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute(), a.funnelRoute(), a.auditRoute(), a.historyRoute()}, a.reconnectURLRoutes(), a.providerAppRoutes(), a.webhookRoutes(), a.deliveryRoutes()), []route{
 		{
 			method: http.MethodGet, path: "/events", permission: latchkey.PermWebhooks, handle: a.listEvents,
 			doc: doc{
