@@ -25,7 +25,9 @@ func (a appSetCmd) Run(c *console, cfg *config.Config) error {
 		if *a.AuthServerURL == "none" {
 			*a.AuthServerURL = ""
 		}
-		app, err = in.apps.Change(c.ctx, app.ID, applications.Settings{AuthServerURL: a.AuthServerURL})
+		ctx, written := in.auditing(c.ctx, "change_application", app.ID, string(app.ID))
+		app, err = in.apps.Change(ctx, app.ID, applications.Settings{AuthServerURL: a.AuthServerURL})
+		written(err)
 		if err != nil {
 			return plain(err)
 		}

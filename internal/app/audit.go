@@ -67,7 +67,7 @@ type shownAudit struct {
 
 // Run prints the audit trail.
 func (a auditCmd) Run(c *console, cfg *config.Config) error {
-	return with(c, cfg, func(in *installation) error {
+	return withExisting(c, cfg, func(in *installation) error {
 		var app latchkey.Application
 		if a.App != "" {
 			var err error
