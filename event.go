@@ -43,6 +43,9 @@ const (
 	EventWebhookPaused EventType = "webhook.paused"
 	// EventWebhookTest goes to the one endpoint that is tested.
 	EventWebhookTest EventType = "webhook.test"
+
+	// EventSignInCompleted says that somebody signed in to the application by email.
+	EventSignInCompleted EventType = "signin.completed"
 )
 
 // EventTypes are all types there are.
@@ -52,6 +55,7 @@ func EventTypes() []EventType {
 		EventLinkCanceled, EventLinkExpired, EventFlowStep, EventFlowStepFailed, EventAccountConnected, EventAccountReconnected,
 		EventAccountStatusChanged, EventAccountServerChanged, EventAccountDeleted, EventAccountExpiring, EventAccessTokenIssued,
 		EventAccountRevoked, EventRevocationFailed, EventProviderAppBroken, EventProviderAppMended, EventWebhookPaused, EventWebhookTest,
+		EventSignInCompleted,
 	}
 }
 

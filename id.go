@@ -39,6 +39,10 @@ type (
 	SenderID string
 	// MailID is eml_…
 	MailID string
+	// SignInID is sin_…
+	SignInID string
+	// OIDCClientID is cli_…
+	OIDCClientID string
 )
 
 // Prefixes of the ids, one for each noun that has one.
@@ -58,6 +62,8 @@ const (
 	prefixReconnectURL = "rcu_"
 	prefixSender       = "snd_"
 	prefixMail         = "eml_"
+	prefixSignIn       = "sin_"
+	prefixOIDCClient   = "cli_"
 )
 
 // Base32 with an alphabet in ASCII order, so that the text sorts as the bytes do.
@@ -116,6 +122,12 @@ func NewSenderID(now time.Time) SenderID { return SenderID(newID(prefixSender, n
 // NewMailID makes a mail's id, created at now.
 func NewMailID(now time.Time) MailID { return MailID(newID(prefixMail, now)) }
 
+// NewSignInID makes a sign-in's id, created at now.
+func NewSignInID(now time.Time) SignInID { return SignInID(newID(prefixSignIn, now)) }
+
+// NewOIDCClientID makes an OpenID Connect client's id, created at now.
+func NewOIDCClientID(now time.Time) OIDCClientID { return OIDCClientID(newID(prefixOIDCClient, now)) }
+
 // newID takes 48 bits of milliseconds and 16 of the time within one, so that things made one after
 // the other in a transaction sort as they were made, then 64 random bits.
 func newID(prefix string, now time.Time) string {
@@ -159,7 +171,9 @@ func HasPrefixOfID(s string) bool {
 		prefixApplication, prefixKey, prefixLink, prefixFlow, prefixAccount, prefixEvent, prefixDelivery,
 		prefixProviderApp, prefixAudit, prefixStatusChange, prefixReconnectURL,
 		prefixSender, prefixMail,
-		prefixEndpoint, "dom_", "sin_",
+		prefixEndpoint, "dom_",
+		prefixSignIn,
+		prefixOIDCClient,
 	} {
 		if strings.HasPrefix(s, p) {
 			return true

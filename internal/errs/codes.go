@@ -35,6 +35,8 @@ const (
 	CodeAccountExists       Code = "account_exists"
 	CodeCrossOrigin         Code = "cross_origin_request"
 	CodeMisdirected         Code = "misdirected_request"
+	CodeSignInUsed          Code = "signin_used"
+	CodeOtherBrowser        Code = "other_browser"
 	CodeWebhookPaused       Code = "webhook_paused"
 	CodeAuthServerAccount   Code = "auth_server_account"
 )

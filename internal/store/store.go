@@ -8,7 +8,7 @@
 //     serialisation failure, so it must have no effects outside of tx.
 //   - A row that does not exist, or belongs to another application, is ErrNotFound.
 //   - Secrets (a flow's Body, an account's Secret, an application's WebhookSecret, a provider app's
-//     ClientSecret and ServiceAccount, a sender's Password, ClientSecret and ServiceAccount, a mail's Body,
+//     ClientSecret and ServiceAccount, a sender's Password, ClientSecret and ServiceAccount, a mail's Body, a signing key's Private,
 //     an endpoint's secrets and Headers, an idempotent answer) are sealed by the implementation and bound to application, table, row and column: the
 //     file or dump never holds them in clear.
 //   - Times are kept to the millisecond, in UTC; the zero time stays zero.
@@ -64,6 +64,10 @@ type Tx interface {
 	Funnel() Funnel
 	Paces() Paces
 	Audit() AuditLog
+	SignIns() SignIns
+	SignInRules() SignInRules
+	OIDCClients() OIDCClients
+	SigningKeys() SigningKeys
 	// Enqueue adds jobs; they run after commit, at least once.
 	Enqueue(ctx context.Context, jobs ...Job) error
 }
@@ -268,5 +272,7 @@ type Tries interface {
 	// Count adds one to the bucket and returns how many there are in the window that now lies in
 	// (windows are aligned to multiples of their length).
 	Count(ctx context.Context, bucket string, window time.Duration, now time.Time) (int, error)
+	// Forgive takes one back, which turned out not to have been a guess.
+	Forgive(ctx context.Context, bucket string, window time.Duration, now time.Time) error
 	DeleteExpired(ctx context.Context, now time.Time, limit int) (int, error)
 }

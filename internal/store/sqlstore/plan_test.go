@@ -28,6 +28,8 @@ func hotQueries(t *testing.T) map[string]string {
 		"DeleteStatusChangesBefore", "DeleteFunnelBefore", "GetCursor", "MoveCursor", "EventsOfLinks", "CountLinks",
 		"DeleteLinksEnded", "ListAudit", "DeleteAuditBefore",
 		"ReconnectURLByToken", "TrimReconnectURLs", "DeleteReconnectURLsOf", "DeleteExpiredReconnectURLs",
+		"GetSignIn", "CountSignInTry", "RenewSignIn", "ProveSignIn", "CompleteSignIn", "DeleteExpiredSignIns", "MatchSignInRules", "AnySignInRule",
+		"ListSignInRules", "GetOIDCClient", "ListOIDCClients", "ListSigningKeys", "ForgiveTry",
 	} {
 		if all[name] == "" {
 			t.Fatalf("there is no query %s", name)

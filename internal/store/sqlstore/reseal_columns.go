@@ -39,6 +39,9 @@ func sealedColumns() []sealedColumn {
 		{otherwise: mailsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
 			return q.CountMailsSealedWith(ctx, prefix)
 		}},
+		{otherwise: signingKeysSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountSigningKeysSealedWith(ctx, prefix)
+		}},
 		{otherwise: endpointSecretsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
 			return q.CountEndpointSecretsSealedWith(ctx, prefix)
 		}},

@@ -36,7 +36,7 @@ func newAccount(app latchkey.ApplicationID, secret string) latchkey.Account {
 }
 
 // sealedValues is how many fill writes.
-const sealedValues = 13
+const sealedValues = 14
 
 func newProviderApp(app latchkey.ApplicationID, secret string) latchkey.ProviderApp {
 	now := time.Now()
@@ -79,6 +79,7 @@ func fill(t *testing.T, s *sqlstore.Store, secret string, key byte) (latchkey.Ap
 	must(t, s.ProviderApps().Create(t.Context(), newProviderApp(a.ID, secret)))
 	must(t, s.Senders().Create(t.Context(), newSender(a.ID, secret)))
 	must(t, s.Mails().Create(t.Context(), newMail(a.ID, secret)))
+	must(t, s.SigningKeys().Create(t.Context(), latchkey.SigningKey{ApplicationID: a.ID, Algorithm: "ES256", Generation: 1, Private: []byte(secret)}))
 	must(t, s.Endpoints().Create(t.Context(), latchkey.Endpoint{
 		ID: latchkey.NewEndpointID(time.Now()), ApplicationID: a.ID, Secret: secret, OldSecret: secret,
 		Headers: []latchkey.Header{{Key: "X-Token", Value: secret}}, CreatedAt: time.Now(),

@@ -90,6 +90,10 @@ func (t tx) Senders() store.Senders             { return senders{t} }
 func (t tx) Mails() store.Mails                 { return mails{t} }
 func (t tx) Settings() store.Settings           { return settings{t} }
 func (t tx) Paces() store.Paces                 { return paces{t} }
+func (t tx) SignIns() store.SignIns             { return signIns{t} }
+func (t tx) SignInRules() store.SignInRules     { return signInRules{t} }
+func (t tx) OIDCClients() store.OIDCClients     { return oidcClients{t} }
+func (t tx) SigningKeys() store.SigningKeys     { return signingKeys{t} }
 
 // read runs fn on the transaction, or on the readers' pool.
 func (t tx) read(ctx context.Context, fn writeFunc) error {

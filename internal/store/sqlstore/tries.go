@@ -21,6 +21,13 @@ func (t tries) Count(ctx context.Context, bucket string, window time.Duration, n
 	return int(n), err
 }
 
+func (t tries) Forgive(ctx context.Context, bucket string, window time.Duration, now time.Time) error {
+	length := max(window.Milliseconds(), 1)
+	p := sqlgen.ForgiveTryParams{Bucket: bucket, LengthMs: length, WindowStart: ms(now) / length * length}
+	_, err := t.remove(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.ForgiveTry(ctx, p) })
+	return err
+}
+
 func (t tries) DeleteExpired(ctx context.Context, now time.Time, n int) (int, error) {
 	p := sqlgen.DeleteExpiredTriesParams{Now: ms(now), Page: limit(n)}
 	return t.remove(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.DeleteExpiredTries(ctx, p) })

@@ -50,6 +50,10 @@ func Run(t *testing.T, open Open) {
 		"funnel":         testFunnel,
 		"paces":          testPaces,
 		"audit":          testAudit,
+		"sign-ins":       testSignIns,
+		"sign-in rules":  testSignInRules,
+		"oidc clients":   testOIDCClients,
+		"signing keys":   testSigningKeys,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -31,7 +31,12 @@ func testTries(t *testing.T, s store.Store) {
 			ok(t, c.what, err)
 			want(t, c.what, n, c.want)
 		}
-		n, err := tx.Tries().DeleteExpired(ctx, hour.Add(time.Hour), 100)
+		ok(t, "forgive", tx.Tries().Forgive(ctx, bucket+"x", time.Hour, hour))
+		ok(t, "forgive what is not there", tx.Tries().Forgive(ctx, bucket+"x", time.Hour, hour))
+		n, err := tx.Tries().Count(ctx, bucket+"x", time.Hour, hour)
+		ok(t, "count", err)
+		want(t, "after forgiving", n, 1)
+		n, err = tx.Tries().DeleteExpired(ctx, hour.Add(time.Hour), 100)
 		ok(t, "delete expired", err)
 		want(t, "deleted", n, 3)
 		n, err = tx.Tries().Count(ctx, bucket, time.Hour, hour)

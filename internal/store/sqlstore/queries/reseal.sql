@@ -132,3 +132,15 @@ UPDATE endpoints SET headers = @sealed WHERE id = @id AND headers = @was;
 
 -- name: CountEndpointHeadersSealedWith :one
 SELECT count(*) FROM endpoints WHERE length(headers) > 0 AND substr(headers, 1, 5) = @prefix;
+
+-- name: SigningKeysSealedOtherwise :many
+SELECT application_id, algorithm, generation, private_key AS sealed FROM signing_keys
+WHERE length(private_key) > 0 AND substr(private_key, 1, 5) <> @prefix
+ORDER BY application_id, algorithm, generation LIMIT @page OFFSET @skip;
+
+-- name: SwapSigningKey :execrows
+UPDATE signing_keys SET private_key = @sealed
+WHERE application_id = @application_id AND algorithm = @algorithm AND generation = @generation AND private_key = @was;
+
+-- name: CountSigningKeysSealedWith :one
+SELECT count(*) FROM signing_keys WHERE length(private_key) > 0 AND substr(private_key, 1, 5) = @prefix;

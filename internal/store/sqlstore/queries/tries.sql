@@ -7,3 +7,6 @@ RETURNING n;
 DELETE FROM tries WHERE (bucket, length_ms, window_start) IN (
     SELECT t.bucket, t.length_ms, t.window_start FROM tries t WHERE t.expires_at <= @now
     ORDER BY t.expires_at LIMIT @page);
+
+-- name: ForgiveTry :execrows
+UPDATE tries SET n = n - 1 WHERE bucket = @bucket AND length_ms = @length_ms AND window_start = @window_start AND n > 0;

@@ -241,6 +241,19 @@ type Member struct {
 	Beat int64
 }
 
+type OidcClient struct {
+	ID             string
+	ApplicationID  string
+	Name           string
+	Public         bool
+	SecretHash     []byte
+	RedirectUris   string
+	PostLogoutUris string
+	Algorithm      string
+	CreatedAt      int64
+	UpdatedAt      int64
+}
+
 type Pace struct {
 	Name   string
 	FreeAt int64
@@ -316,6 +329,57 @@ type Share struct {
 	Number int64
 	Owner  string
 	Beat   int64
+}
+
+type Signin struct {
+	ID              string
+	ApplicationID   string
+	Email           string
+	Address         string
+	Status          string
+	Withheld        string
+	Locale          string
+	Device          string
+	BrowserHash     []byte
+	RedirectUri     string
+	State           string
+	Oidc            string
+	Sends           int64
+	SentAt          int64
+	CodeMac         []byte
+	LinkHash        []byte
+	CodePad         int64
+	Tries           int64
+	ExpiresAt       int64
+	CodeMacBefore   []byte
+	LinkHashBefore  []byte
+	CodePadBefore   int64
+	TriesBefore     int64
+	ExpiresAtBefore int64
+	Method          string
+	ProvedAt        int64
+	CompletedAt     int64
+	RevokedAt       int64
+	CreatedAt       int64
+}
+
+type SigninRule struct {
+	ApplicationID string
+	List          string
+	Pattern       string
+	CreatedAt     int64
+}
+
+type SigningKey struct {
+	ApplicationID string
+	Algorithm     string
+	Generation    int64
+	KeyID         string
+	PublicJwk     []byte
+	PrivateKey    []byte
+	ActiveAt      int64
+	WithdrawnAt   int64
+	CreatedAt     int64
 }
 
 type StatusChange struct {

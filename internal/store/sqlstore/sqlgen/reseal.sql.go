@@ -233,6 +233,17 @@ func (q *Queries) CountSenderServiceAccountsSealedWith(ctx context.Context, pref
 	return count, err
 }
 
+const countSigningKeysSealedWith = `-- name: CountSigningKeysSealedWith :one
+SELECT count(*) FROM signing_keys WHERE length(private_key) > 0 AND substr(private_key, 1, 5) = $1
+`
+
+func (q *Queries) CountSigningKeysSealedWith(ctx context.Context, prefix []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countSigningKeysSealedWith, prefix)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const endpointHeadersSealedOtherwise = `-- name: EndpointHeadersSealedOtherwise :many
 SELECT id, application_id, headers AS sealed FROM endpoints
 WHERE id > $1 AND length(headers) > 0 AND substr(headers, 1, 5) <> $2 ORDER BY id LIMIT $3
@@ -682,6 +693,53 @@ func (q *Queries) SenderServiceAccountsSealedOtherwise(ctx context.Context, arg 
 	return items, nil
 }
 
+const signingKeysSealedOtherwise = `-- name: SigningKeysSealedOtherwise :many
+SELECT application_id, algorithm, generation, private_key AS sealed FROM signing_keys
+WHERE length(private_key) > 0 AND substr(private_key, 1, 5) <> $1
+ORDER BY application_id, algorithm, generation LIMIT $3 OFFSET $2
+`
+
+type SigningKeysSealedOtherwiseParams struct {
+	Prefix []byte
+	Skip   int32
+	Page   int32
+}
+
+type SigningKeysSealedOtherwiseRow struct {
+	ApplicationID string
+	Algorithm     string
+	Generation    int64
+	Sealed        []byte
+}
+
+func (q *Queries) SigningKeysSealedOtherwise(ctx context.Context, arg SigningKeysSealedOtherwiseParams) ([]SigningKeysSealedOtherwiseRow, error) {
+	rows, err := q.db.QueryContext(ctx, signingKeysSealedOtherwise, arg.Prefix, arg.Skip, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SigningKeysSealedOtherwiseRow
+	for rows.Next() {
+		var i SigningKeysSealedOtherwiseRow
+		if err := rows.Scan(
+			&i.ApplicationID,
+			&i.Algorithm,
+			&i.Generation,
+			&i.Sealed,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const swapAccountSecret = `-- name: SwapAccountSecret :execrows
 UPDATE accounts SET secret = $1 WHERE id = $2 AND secret = $3
 `
@@ -919,6 +977,33 @@ type SwapSenderServiceAccountParams struct {
 
 func (q *Queries) SwapSenderServiceAccount(ctx context.Context, arg SwapSenderServiceAccountParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, swapSenderServiceAccount, arg.Sealed, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const swapSigningKey = `-- name: SwapSigningKey :execrows
+UPDATE signing_keys SET private_key = $1
+WHERE application_id = $2 AND algorithm = $3 AND generation = $4 AND private_key = $5
+`
+
+type SwapSigningKeyParams struct {
+	Sealed        []byte
+	ApplicationID string
+	Algorithm     string
+	Generation    int64
+	Was           []byte
+}
+
+func (q *Queries) SwapSigningKey(ctx context.Context, arg SwapSigningKeyParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, swapSigningKey,
+		arg.Sealed,
+		arg.ApplicationID,
+		arg.Algorithm,
+		arg.Generation,
+		arg.Was,
+	)
 	if err != nil {
 		return 0, err
 	}

@@ -52,3 +52,21 @@ func (q *Queries) DeleteExpiredTries(ctx context.Context, arg DeleteExpiredTries
 	}
 	return result.RowsAffected()
 }
+
+const forgiveTry = `-- name: ForgiveTry :execrows
+UPDATE tries SET n = n - 1 WHERE bucket = $1 AND length_ms = $2 AND window_start = $3 AND n > 0
+`
+
+type ForgiveTryParams struct {
+	Bucket      string
+	LengthMs    int64
+	WindowStart int64
+}
+
+func (q *Queries) ForgiveTry(ctx context.Context, arg ForgiveTryParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, forgiveTry, arg.Bucket, arg.LengthMs, arg.WindowStart)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
