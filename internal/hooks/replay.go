@@ -46,14 +46,16 @@ func (h *Hooks) TestEndpoint(ctx context.Context, app latchkey.ApplicationID, id
 		if err := tx.Events().Add(ctx, ev); err != nil {
 			return err
 		}
-		d, err = h.tellAgain(ctx, tx, e, ev)
-		return err
+		if d, err = h.again(ctx, tx, e, ev); err != nil {
+			return err
+		}
+		return tx.Deliveries().Create(ctx, d)
 	})
 	return d, err
 }
 
-// tellAgain writes a delivery of an event to one endpoint.
-func (h *Hooks) tellAgain(ctx context.Context, tx store.Tx, e latchkey.Endpoint, ev latchkey.Event) (latchkey.Delivery, error) {
+// again is a delivery of an event to one endpoint; it has no ID where there is nothing left to say.
+func (h *Hooks) again(ctx context.Context, tx store.Tx, e latchkey.Endpoint, ev latchkey.Event) (latchkey.Delivery, error) {
 	to, err := h.listeners.of(ctx, tx, e.ApplicationID)
 	if err != nil {
 		return latchkey.Delivery{}, err
@@ -65,8 +67,7 @@ func (h *Hooks) tellAgain(ctx context.Context, tx store.Tx, e latchkey.Endpoint,
 	if err != nil {
 		return latchkey.Delivery{}, fmt.Errorf("hooks: payload: %w", err)
 	}
-	d := h.delivery(e, ev, payload, h.now().UTC().Truncate(time.Millisecond))
-	return d, tx.Deliveries().Create(ctx, d)
+	return h.delivery(e, ev, payload, h.now().UTC().Truncate(time.Millisecond)), nil
 }
 
 func (h *Hooks) unpaused(ctx context.Context, tx store.Tx, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Endpoint, error) {
@@ -175,20 +176,26 @@ func (h *Hooks) HandleReplay(ctx context.Context, args ReplayArgs) error {
 		if err != nil {
 			return err
 		}
+		over := len(events) < replayBatch
+		var ds []latchkey.Delivery
 		for _, ev := range events {
-			if ev.ID >= args.Until {
-				return nil
+			if over = over || ev.ID >= args.Until; ev.ID >= args.Until {
+				break
 			}
 			args.After = ev.ID
 			if ev.Type == latchkey.EventWebhookTest || !e.Wants(ev) {
 				continue
 			}
-			if _, err := h.tellAgain(ctx, tx, e, ev); err != nil {
+			d, err := h.again(ctx, tx, e, ev)
+			if err != nil {
 				return err
 			}
+			if d.ID != "" {
+				ds = append(ds, d)
+			}
 		}
-		if len(events) < replayBatch {
-			return nil
+		if err := tx.Deliveries().Create(ctx, ds...); err != nil || over {
+			return err
 		}
 		return enqueue(ctx, tx, JobReplay, args)
 	})

@@ -30,7 +30,9 @@ type options struct {
 	starts   int
 	idle     time.Duration
 	postgres bool
-	profile  string
+	// hooksOnly measures deliveries alone.
+	hooksOnly bool
+	profile   string
 }
 
 func main() {
@@ -49,6 +51,7 @@ func main() {
 	flag.IntVar(&o.starts, "starts", 10, "starts of the server")
 	flag.DurationVar(&o.idle, "idle", 30*time.Second, "how long the server is left alone")
 	flag.BoolVar(&o.postgres, "postgres", true, "a second pass on PostgreSQL")
+	flag.BoolVar(&o.hooksOnly, "deliveries", false, "deliveries alone")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles into this folder, and no table")
 	flag.Parse()
 	if *short {

@@ -32,6 +32,8 @@ type engineFigures struct {
 	side     journeys
 	sideN    int
 
+	hooks deliveries
+
 	fresh, existing   []time.Duration // start to the first healthy answer
 	rssStart, rssIdle int64
 	rssAfterLoad      int64
@@ -81,13 +83,23 @@ func measure(ctx context.Context, o options, dir, binary string, m *measured) (e
 	if err != nil {
 		return err
 	}
-	if err := underLoad(ctx, o, st, binary, databases, m); err != nil {
-		return err
+	if !o.hooksOnly {
+		if err := underLoad(ctx, o, st, binary, databases, m); err != nil {
+			return err
+		}
+	}
+	for _, e := range m.engines {
+		if err := e.deliver(ctx, st, binary, databases[e.name]); err != nil {
+			return fmt.Errorf("%s: deliveries: %w", e.name, err)
+		}
 	}
 	if m.others, err = before.others(); err != nil {
 		return err
 	}
 	for _, e := range m.engines {
+		if o.hooksOnly {
+			break
+		}
 		if err := e.starts(ctx, o, st, binary, databases[e.name]); err != nil {
 			return fmt.Errorf("%s: %w", e.name, err)
 		}

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"latchkey"
@@ -21,19 +22,44 @@ func (d deliveries) Create(ctx context.Context, vs ...latchkey.Delivery) error {
 		return d.s.inTx(ctx, func(ctx context.Context, t tx) error { return deliveries{t}.Create(ctx, vs...) })
 	}
 	for _, v := range vs {
-		p := sqlgen.CreateDeliveryParams{
-			ID: string(v.ID), ApplicationID: string(v.ApplicationID), EventID: string(v.EventID), LinkID: string(v.LinkID),
-			AccountID: string(v.AccountID), Url: v.URL, Payload: blob(v.Payload), Status: string(v.Status),
-			Attempts: int64(v.Attempts), CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt), EndpointID: string(v.EndpointID),
-			EventType: string(v.EventType), Queue: v.Queue, DueAt: ms(v.DueAt), Ordinal: ms(v.Ordinal), Sequence: v.Sequence,
-		}
-		err := d.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateDelivery(ctx, p) })
+		d.open.queued(v.Queue)
+	}
+	if len(vs) > 1 && !d.s.db.sqlite() {
+		return classify(d.createPipelined(ctx, vs))
+	}
+	for _, v := range vs {
+		err := d.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) {
+			return q.CreateDelivery(ctx, createDelivery(v))
+		})
 		if err != nil {
 			return err
 		}
-		d.open.queued(v.Queue)
 	}
 	return nil
+}
+
+// createPipelined sends the statements together.
+func (d deliveries) createPipelined(ctx context.Context, vs []latchkey.Delivery) error {
+	inserts := &pipeline{tx: d.open.postgres}
+	for _, v := range vs {
+		if _, err := sqlgen.New(inserts).CreateDelivery(ctx, createDelivery(v)); err != nil {
+			return err
+		}
+	}
+	made, err := inserts.send(ctx)
+	if err == nil && slices.Contains(made, 0) {
+		return store.ErrConflict
+	}
+	return err
+}
+
+func createDelivery(v latchkey.Delivery) sqlgen.CreateDeliveryParams {
+	return sqlgen.CreateDeliveryParams{
+		ID: string(v.ID), ApplicationID: string(v.ApplicationID), EventID: string(v.EventID), LinkID: string(v.LinkID),
+		AccountID: string(v.AccountID), Url: v.URL, Payload: blob(v.Payload), Status: string(v.Status),
+		Attempts: int64(v.Attempts), CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt), EndpointID: string(v.EndpointID),
+		EventType: string(v.EventType), Queue: v.Queue, DueAt: ms(v.DueAt), Ordinal: ms(v.Ordinal), Sequence: v.Sequence,
+	}
 }
 
 func (d deliveries) Get(ctx context.Context, id latchkey.DeliveryID) (v latchkey.Delivery, err error) {
