@@ -520,3 +520,43 @@ func aside(f func() error) chan error {
 	go func() { c <- f() }()
 	return c
 }
+
+// TestFloodStallsNobody has thousands of events delivered, and measures how long other transactions
+// take meanwhile: those of people who sign in.
+func TestFloodStallsNobody(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, db database) {
+		r := db.replica(t, "one").run()
+		l := newLedger()
+		rec := newReceiver(t, func(http.ResponseWriter, *http.Request) {})
+		rec.Config.Handler = http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) { l.take(t, req) })
+		r.endpoint(rec.URL, "account.*")
+		var ids []latchkey.AccountID
+		for range 50 {
+			ids = append(ids, r.account())
+		}
+		const n = 5000
+		flood := aside(func() error {
+			for range n / len(ids) {
+				r.emit(ids...)
+			}
+			return nil
+		})
+		var took []time.Duration
+		for l.count() < n {
+			begun := time.Now()
+			r.account()
+			took = append(took, time.Since(begun))
+			time.Sleep(5 * time.Millisecond) // as people come
+		}
+		if err := <-flood; err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(took)
+		median, worst := took[len(took)/2], took[len(took)-1]
+		t.Logf("%d transactions beside %d deliveries: median %s, slowest %s", len(took), n, median, worst)
+		if median > 200*time.Millisecond || worst > 3*time.Second {
+			t.Errorf("beside a flood, transactions take %s, the slowest %s", median, worst)
+		}
+	})
+}

@@ -89,7 +89,7 @@ func measure(ctx context.Context, o options, dir, binary string, m *measured) (e
 		}
 	}
 	for _, e := range m.engines {
-		if err := e.deliver(ctx, st, binary, databases[e.name]); err != nil {
+		if err := e.deliver(ctx, st, binary, databases[e.name], o.rounds); err != nil {
 			return fmt.Errorf("%s: deliveries: %w", e.name, err)
 		}
 	}
