@@ -139,7 +139,7 @@ func (s *Service) HandleRevoke(ctx context.Context, j store.RunningJob) error {
 	plain, err := s.cfg.Seal.Open(args.aad(), args.Sealed)
 	// What one account gives back, the provider takes from all of the same person.
 	var others int64
-	if err == nil {
+	if err == nil && !s.cfg.Connectors[args.Provider].Describe().OwnGrants {
 		others, err = s.cfg.Store.Accounts().SameGrant(ctx, args.Provider, args.ProviderApp, args.Identity)
 	}
 	if err == nil && others > 0 {

@@ -22,12 +22,17 @@ import (
 // connect makes the connectors: one line each.
 func (in *installation) connect(context.Context) error {
 	in.connectors = map[latchkey.Provider]connector.Connector{}
+	chat, err := in.telegramConnector()
+	if err != nil {
+		return err
+	}
 	for _, c := range []connector.Connector{
 		in.imapConnector(),
 		in.googleConnector(),
 		in.microsoftConnector(),
 		linkedin.New(linkedin.Config{HTTP: in.oauthClient(), Issuer: in.cfg.LinkedInIssuer, URL: in.cfg.LinkedInURL, Now: in.now, Log: in.log}),
 		instagram.New(instagram.Config{HTTP: in.oauthClient(), URL: in.cfg.InstagramURL, Now: in.now, Log: in.log}),
+		chat,
 		in.mockConnector(),
 	} {
 		in.connectors[c.Describe().Provider] = c

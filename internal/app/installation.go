@@ -181,7 +181,7 @@ func checkEvery(d time.Duration) time.Duration {
 func newEgress(cfg *config.Config, own func() []netip.AddrPort, count *metrics.Metrics, now func() time.Time, log *slog.Logger) (*safehttp.Egress, error) {
 	return safehttp.New(safehttp.Config{
 		AllowMail: cfg.AllowMail, AllowWebhook: cfg.AllowWebhook, AllowOAuth: cfg.AllowOAuth,
-		CAFile: cfg.CAFile, DNSServer: cfg.DNSServer, OwnListeners: own, Now: now, Log: log,
+		AllowTelegram: simulated(cfg), CAFile: cfg.CAFile, DNSServer: cfg.DNSServer, OwnListeners: own, Now: now, Log: log,
 		Observe: count,
 	})
 }

@@ -32,6 +32,7 @@ type cli struct {
 	ProviderApp providerAppCmd `cmd:"" name:"provider-app" help:"Register, list, verify and delete OAuth clients (provider apps)."`
 	Keys        keysCmd        `cmd:"" help:"Rotate the keys that seal credentials."`
 	Audit       auditCmd       `cmd:"" help:"Print who did what, with keys and on the command line."`
+	Sim         simCmd         `cmd:"" help:"Run a simulated provider, for tests and demos."`
 	Doctor      doctorCmd      `cmd:"" help:"Check the configuration and everything it names."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database up to date. serve does it by itself."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

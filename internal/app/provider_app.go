@@ -50,7 +50,7 @@ func plain(err error) error {
 
 type providerAppCreateCmd struct {
 	App      string `required:"" help:"Application, by id or name."`
-	Provider string `required:"" help:"GOOGLE, MICROSOFT, LINKEDIN or INSTAGRAM."`
+	Provider string `required:"" help:"GOOGLE, MICROSOFT, LINKEDIN, INSTAGRAM or TELEGRAM."`
 	Name     string `help:"For your own lists."`
 	ClientID string `name:"client-id" help:"As the provider's console shows it."`
 	// Secrets are taken from files: a command line can be read by everybody on the machine.

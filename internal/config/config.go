@@ -45,6 +45,7 @@ type Config struct {
 	OAuth
 	Mail
 	Checks
+	Telegram
 
 	// Both hold off floods; people and backends stay far below. A burst may be ten times as large.
 	AddressRate float64 `env:"LATCHKEY_ADDRESS_RATE" default:"1000" placeholder:"N" help:"Requests per second that one client address may make without a valid API key; 0 for no limit."`
@@ -116,6 +117,7 @@ func (c *Config) Check() error {
 	c.Operation.check(add)
 	c.checkMail(add)
 	c.Checks.check(add)
+	c.Telegram.check(add)
 	return errors.Join(bad...)
 }
 

@@ -82,6 +82,9 @@ type Descriptor struct {
 	// AppOptional says that the application's App is used where it has one; the connector works
 	// without.
 	AppOptional bool
+	// OwnGrants says that each grant stands by itself at the provider, as a session on a device does:
+	// ending one leaves the others of the same person.
+	OwnGrants bool
 	// Checkpoints says that its steps can be answered by API, by an application with screens of its
 	// own: what Direct leads to may be a question, a poll or a Live Work.
 	Checkpoints bool
@@ -104,6 +107,10 @@ type Start struct {
 	Mode Mode `json:"mode"`
 	// ApplicationID scopes what a connector may remember between flows; it is shown to nobody.
 	ApplicationID latchkey.ApplicationID `json:"application_id"`
+	// ApplicationName is what the person knows the application by: for a list of devices on a phone.
+	ApplicationName string `json:"application_name,omitempty"`
+	// Handheld says that the page is on a phone, whose own screen it cannot scan.
+	Handheld bool `json:"handheld,omitempty"`
 	// LinkID counts tries.
 	LinkID latchkey.LinkID `json:"link_id"`
 	// Email and Name are prefilled; the end user may change them.

@@ -49,6 +49,7 @@ const (
 	CodeInvalidValue Code = "invalid_value"
 	CodeInvalidURL   Code = "invalid_url"
 	CodeInvalidEmail Code = "invalid_email"
+	CodeInvalidPhone Code = "invalid_phone"
 	CodeInvalidDate  Code = "invalid_date"
 	CodeOutOfRange   Code = "out_of_range"
 	CodeTooLong      Code = "too_long"

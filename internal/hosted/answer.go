@@ -43,7 +43,7 @@ func (e *Engine) Answer(ctx context.Context, token string, cookies func(name str
 	case connector.ActStart:
 		return e.start(ctx, s, a)
 	case connector.ActTakeOver:
-		return e.takeOver(ctx, s)
+		return e.takeOver(ctx, s, a)
 	}
 	if !s.live() {
 		return e.render(s), refusal(s)
@@ -163,7 +163,7 @@ func (e *Engine) start(ctx context.Context, s seat, a Answer) (View, error) {
 
 // takeOver continues a link here that was started in another browser: from the beginning, with
 // nothing carried over.
-func (e *Engine) takeOver(ctx context.Context, s seat) (View, error) {
+func (e *Engine) takeOver(ctx context.Context, s seat, a Answer) (View, error) {
 	if s.live() {
 		return e.render(s), nil
 	}
@@ -172,7 +172,7 @@ func (e *Engine) takeOver(ctx context.Context, s seat) (View, error) {
 	}
 	old := s.link.FlowID
 	s.cookie, s.flow, s.body = "", nil, nil
-	return e.bind(ctx, s, Answer{}, &old)
+	return e.bind(ctx, s, Answer{Handheld: a.Handheld}, &old)
 }
 
 // bind makes a flow for this browser. With old, it takes the link over from that flow.
@@ -237,7 +237,7 @@ func (e *Engine) newFlow(ctx context.Context, tx store.Tx, s seat, t *transit, c
 		CreatedAt: t.now, UpdatedAt: t.now, ExpiresAt: t.link.ExpiresAt.Add(latchkey.FlowGrace),
 	}
 	t.link.Status, t.link.FlowID, t.link.UpdatedAt = latchkey.LinkInProgress, t.flow.ID, t.now
-	start, err := e.startOf(ctx, tx, t.link, choices)
+	start, err := e.startOf(ctx, tx, s.app.Name, t.link, choices, a.Handheld)
 	if err != nil {
 		return err
 	}
@@ -286,9 +286,9 @@ func pick(choices []latchkey.Provider, wish string) (latchkey.Provider, error) {
 }
 
 // startOf gathers what a connector is told at its beginning.
-func (e *Engine) startOf(ctx context.Context, tx store.Tx, l latchkey.Link, choices []latchkey.Provider) (connector.Start, error) {
+func (e *Engine) startOf(ctx context.Context, tx store.Tx, appName string, l latchkey.Link, choices []latchkey.Provider, handheld bool) (connector.Start, error) {
 	st := connector.Start{
-		Mode: connector.ModeCreate, ApplicationID: l.ApplicationID, LinkID: l.ID,
+		Mode: connector.ModeCreate, ApplicationID: l.ApplicationID, LinkID: l.ID, ApplicationName: appName, Handheld: handheld,
 		Email: l.Terms.Email, Name: l.Terms.DisplayName, ExpectedIdentity: l.Terms.ExpectedIdentity,
 		AllowServerChange: l.Terms.AllowServerChange, Locale: l.Terms.Locale, CallbackURL: e.cfg.CallbackURL,
 		Options: connector.Options{ProviderApp: l.Terms.ProviderApp, Delegated: l.Terms.Delegated, Disabled: l.Terms.DisabledOptions},

@@ -89,6 +89,8 @@ type Answer struct {
 	Version int64
 	Action  connector.Action
 	Values  map[string]string
+	// Handheld says that the answer came from a phone.
+	Handheld bool
 	// Address is the client's network address, for limits.
 	Address string
 }

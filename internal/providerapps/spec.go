@@ -51,11 +51,13 @@ type Spec struct {
 
 // Providers are those whose accounts are reached through a provider app.
 func Providers() []latchkey.Provider {
-	return []latchkey.Provider{latchkey.Google, latchkey.Microsoft, latchkey.LinkedIn, latchkey.Instagram}
+	return []latchkey.Provider{latchkey.Google, latchkey.Microsoft, latchkey.LinkedIn, latchkey.Instagram, latchkey.Telegram}
 }
 
 var (
 	guid     = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	apiID    = regexp.MustCompile(`^[1-9][0-9]{0,9}$`)
+	apiHash  = regexp.MustCompile(`^[0-9a-fA-F]{32}$`)
 	hostname = regexp.MustCompile(`^([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z0-9-]{2,63}$`)
 	// scopeToken is RFC 6749 §3.3.
 	scopeToken = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+$`)
@@ -125,7 +127,7 @@ func (c *checker) provider(wish *string) {
 	p, ok := latchkey.ParseProvider(*wish)
 	switch {
 	case !ok || !slices.Contains(Providers(), p):
-		c.fail("provider", errs.CodeInvalidValue, "This must be GOOGLE, MICROSOFT, LINKEDIN or INSTAGRAM.")
+		c.fail("provider", errs.CodeInvalidValue, "This must be GOOGLE, MICROSOFT, LINKEDIN, INSTAGRAM or TELEGRAM.")
 	case c.app.Provider != "" && c.app.Provider != p:
 		c.fail("provider", errs.CodeInvalidValue, "The provider never changes. Make another provider app.")
 	default:
@@ -158,6 +160,8 @@ func (c *checker) client() {
 		c.fail("client_id", errs.CodeTooLong, "This may have "+strconv.Itoa(MaxClientID)+" characters at most.")
 	case !visible(id):
 		c.fail("client_id", errs.CodeInvalidValue, "A client id has no spaces and no characters other than ASCII.")
+	case c.app.Provider == latchkey.Telegram && !apiID.MatchString(id):
+		c.fail("client_id", errs.CodeInvalidValue, "This must be the api_id, a number, that my.telegram.org shows.")
 	case c.app.Provider == latchkey.Microsoft && !guid.MatchString(id):
 		c.fail("client_id", errs.CodeInvalidValue, "This must be the Application (client) ID of the app registration's overview.")
 	}
@@ -169,6 +173,8 @@ func (c *checker) client() {
 		c.fail("client_secret", errs.CodeTooLong, "This may have "+strconv.Itoa(MaxSecret)+" characters at most.")
 	case !visible(secret):
 		c.fail("client_secret", errs.CodeInvalidValue, "A client secret has no spaces and no characters other than ASCII.")
+	case c.app.Provider == latchkey.Telegram && !apiHash.MatchString(secret):
+		c.fail("client_secret", errs.CodeInvalidValue, "This must be the api_hash, 32 hexadecimal digits, that my.telegram.org shows.")
 	case c.app.Provider == latchkey.Microsoft && guid.MatchString(secret):
 		c.fail("client_secret", errs.CodeInvalidValue, "This looks like the Secret ID. Take the secret's Value, which is shown only when it is made.")
 	}

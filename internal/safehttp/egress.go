@@ -38,6 +38,8 @@ const (
 	// Relay is the operator's own mail relay: any address but those that are never reached. No
 	// application chooses it.
 	Relay
+	// Telegram is its data centres: port 443 of public addresses, and AllowTelegram.
+	Telegram
 )
 
 // String names the purpose in logs.
@@ -53,6 +55,8 @@ func (p Purpose) String() string {
 		return "discovery"
 	case Relay:
 		return "relay"
+	case Telegram:
+		return "telegram"
 	}
 	return "unknown"
 }
@@ -64,6 +68,8 @@ type Config struct {
 	AllowMail    []string
 	AllowWebhook []string
 	AllowOAuth   []string
+	// AllowTelegram lists the data centres of a simulated Telegram.
+	AllowTelegram []string
 	// CAFile is a PEM file of roots to trust besides the system's (or besides RootCAs, where set).
 	CAFile  string
 	RootCAs *x509.CertPool

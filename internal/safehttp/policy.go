@@ -66,6 +66,7 @@ func newPolicy(cfg Config) (policy, error) {
 		{"LATCHKEY_ALLOW_MAIL", cfg.AllowMail, []Purpose{Mail, Discovery}},
 		{"LATCHKEY_ALLOW_WEBHOOK", cfg.AllowWebhook, []Purpose{Webhook}},
 		{"LATCHKEY_ALLOW_OAUTH", cfg.AllowOAuth, []Purpose{OAuth}},
+		{"LATCHKEY_TELEGRAM_DCS", cfg.AllowTelegram, []Purpose{Telegram}},
 	} {
 		entries, err := parseAllow(l.list)
 		if err != nil {
@@ -235,6 +236,8 @@ func publicPort(p Purpose, port uint16) bool {
 		return port != 0
 	case Discovery:
 		return port == 80 || port == 443
+	case Telegram:
+		return port == 443
 	}
 	return false
 }
@@ -249,6 +252,8 @@ func hintFor(p Purpose, ap netip.AddrPort) string {
 		name = "LATCHKEY_ALLOW_WEBHOOK"
 	case OAuth:
 		name = "LATCHKEY_ALLOW_OAUTH"
+	case Telegram:
+		name = "LATCHKEY_TELEGRAM_DCS"
 	}
 	return "to allow it, add " + ap.String() + " to " + name
 }

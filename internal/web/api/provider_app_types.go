@@ -8,14 +8,14 @@ import (
 
 // providerAppRequest describes the body of POST /provider-apps; readProviderApp reads it.
 type providerAppRequest struct {
-	Provider string `json:"provider" enum:"GOOGLE,MICROSOFT,LINKEDIN,INSTAGRAM,GOOGLE_OAUTH,OUTLOOK"`
+	Provider string `json:"provider" enum:"GOOGLE,MICROSOFT,LINKEDIN,INSTAGRAM,TELEGRAM,GOOGLE_OAUTH,OUTLOOK"`
 	ClientID string `json:"client_id,omitempty" maxLength:"512" doc:"As the provider's console shows it. Not needed with a service_account."`
 	ProviderAppFields
 }
 
 // providerAppChange describes the body of PATCH /provider-apps/{id}.
 type providerAppChange struct {
-	Provider string `json:"provider,omitempty" enum:"GOOGLE,MICROSOFT,LINKEDIN,INSTAGRAM,GOOGLE_OAUTH,OUTLOOK" doc:"Never changes; it may be repeated."`
+	Provider string `json:"provider,omitempty" enum:"GOOGLE,MICROSOFT,LINKEDIN,INSTAGRAM,TELEGRAM,GOOGLE_OAUTH,OUTLOOK" doc:"Never changes; it may be repeated."`
 	ClientID string `json:"client_id,omitempty" maxLength:"512"`
 	ProviderAppFields
 }

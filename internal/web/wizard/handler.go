@@ -105,7 +105,7 @@ func (z *Wizard) postPage(w http.ResponseWriter, r *http.Request, token string) 
 		return
 	}
 	a.Address = z.cfg.Address(r)
-	v, err := z.cfg.Engine.Answer(r.Context(), token, z.cookies(r), a)
+	v, err := z.cfg.Engine.Answer(r.Context(), token, z.cookies(r), from(r, a))
 	z.setCookie(w, v.SetCookie)
 	if err != nil && (v.Step.ID == "" || errs.As(err).Kind == errs.TooMany) {
 		z.fail(w, r, err)
@@ -135,7 +135,7 @@ func (z *Wizard) flow(w http.ResponseWriter, r *http.Request) {
 		var a hosted.Answer
 		if a, err = readJSON(r); err == nil {
 			a.Address = z.cfg.Address(r)
-			v, err = z.cfg.Engine.Answer(r.Context(), token, z.cookies(r), a)
+			v, err = z.cfg.Engine.Answer(r.Context(), token, z.cookies(r), from(r, a))
 		}
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST")
@@ -226,4 +226,15 @@ func (z *Wizard) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds()+0.999)))
 	}
 	z.write(w, r, status, z.errorModel(r, status))
+}
+
+// from notes what an answer's request says of its device. A wrong guess costs one click: every step
+// that depends on it offers the other way.
+func from(r *http.Request, a hosted.Answer) hosted.Answer {
+	ua := r.UserAgent()
+	a.Handheld = r.Header.Get("Sec-CH-UA-Mobile") == "?1"
+	for _, mark := range []string{"Mobi", "Android", "iPhone", "iPad"} {
+		a.Handheld = a.Handheld || strings.Contains(ua, mark)
+	}
+	return a
 }

@@ -1,0 +1,4 @@
+package telegram
+
+// NormalPhone opens normalPhone.
+func NormalPhone(s string) (string, bool) { return normalPhone(s) }
