@@ -37,6 +37,8 @@ type provider struct {
 	refuse  error
 }
 
+func (*provider) Describe() connector.Descriptor { return connector.Descriptor{} }
+
 func (p *provider) Check(_ context.Context, _ connector.Credential) (connector.Health, error) {
 	p.mu.Lock()
 	h := p.health[min(p.checks, len(p.health)-1)]
