@@ -488,7 +488,20 @@ func TestReplay(t *testing.T) {
 		for range n / 50 {
 			r.emit(slices.Repeat([]latchkey.AccountID{acc}, 50)...)
 		}
-		time.Sleep(1100 * time.Millisecond) // PostgreSQL's events settle for a second
+		until(t, "the events to settle, which takes PostgreSQL a second", func() bool {
+			after := latchkey.EventIDAt(since)
+			seen := 0
+			for {
+				list, err := r.store.Events().List(t.Context(), r.app.ID, store.EventFilter{}, after, 250)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if seen += len(list); len(list) < 250 {
+					return seen == n
+				}
+				after = list[len(list)-1].ID
+			}
+		})
 		l := newLedger()
 		rec := newReceiver(t, func(http.ResponseWriter, *http.Request) {})
 		rec.Config.Handler = http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) { l.take(t, req) })
