@@ -27,6 +27,7 @@ import (
 	"latchkey/internal/safehttp"
 	"latchkey/internal/secret"
 	"latchkey/internal/store/sqlstore"
+	"latchkey/internal/tracing"
 )
 
 // installation is everything that a command works with, opened.
@@ -38,6 +39,8 @@ type installation struct {
 	ring  *secret.Keyring
 	apps  *applications.Service
 	trail *audit.Trail
+	// traces is nil where nobody asked for them.
+	traces *tracing.Provider
 	// metrics counts always; whether anybody may read it, the configuration says.
 	metrics *metrics.Metrics
 

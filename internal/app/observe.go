@@ -13,6 +13,7 @@ import (
 	"latchkey/internal/metrics"
 	"latchkey/internal/secret"
 	"latchkey/internal/store"
+	"latchkey/internal/tracing"
 	"latchkey/internal/web"
 )
 
@@ -80,18 +81,56 @@ func (in *installation) serveMetrics(ctx context.Context) (stop func(context.Con
 // watched has each run of a job counted, with one line in the log.
 func (in *installation) watched(kind string, h store.Handler) store.Handler {
 	return func(ctx context.Context, j store.RunningJob) error {
+		ctx, span := tracing.StartLinked(in.traces.With(ctx), j.Trace, "job "+kind, "latchkey.job", kind)
 		began := in.now()
 		outcome := "panicked"
 		var err error
 		defer func() {
 			took := in.now().Sub(began)
 			in.metrics.Job(kind, outcome, took)
+			span.Set("latchkey.outcome", outcome)
+			span.End(failure(outcome))
 			in.logJob(ctx, kind, outcome, j.Attempt, took, err)
 		}()
 		err = h(ctx, j)
 		outcome = jobOutcome(err)
 		return err
 	}
+}
+
+// failure is the outcome, where it is one.
+func failure(outcome string) string {
+	switch outcome {
+	case "failed", "canceled", "panicked":
+		return outcome
+	}
+	return ""
+}
+
+// startTraces makes the traces' provider, if the environment asks for one. The collector is the
+// operator's own choice, like the database: the egress policy is about what strangers name, and does not
+// hold here. No redirect is followed and no proxy taken.
+func (in *installation) startTraces(ctx context.Context) error {
+	client := &http.Client{
+		Transport:     &http.Transport{TLSClientConfig: in.egress.TLSConfig(""), ForceAttemptHTTP2: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	var err error
+	if in.traces, err = tracing.New(ctx, Version, client, in.log); err != nil {
+		return err
+	}
+	if in.traces != nil {
+		in.log.InfoContext(ctx, "traces are sent")
+	}
+	return nil
+}
+
+// tracer has requests begin traces; nil where nobody asked for them.
+func (in *installation) tracer() func(context.Context) context.Context {
+	if in.traces == nil {
+		return nil
+	}
+	return in.traces.With
 }
 
 // jobOutcome is what becomes of a job, in a word.

@@ -135,6 +135,9 @@ func (in *installation) serve(ctx context.Context, ready func(addr string)) erro
 	if err := in.build(ctx); err != nil {
 		return err
 	}
+	if err := in.startTraces(ctx); err != nil {
+		return err
+	}
 	if err := in.declareApps(ctx); err != nil {
 		return err
 	}
@@ -161,7 +164,7 @@ func (in *installation) serve(ctx context.Context, ready func(addr string)) erro
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	background, stopBackground := context.WithCancel(in.traces.With(context.WithoutCancel(ctx)))
 	defer stopBackground()
 	ended := make(chan struct{})
 	go func() {
@@ -190,7 +193,7 @@ func (in *installation) serve(ctx context.Context, ready func(addr string)) erro
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}, worker.Stop, stopMetrics)
+	}, worker.Stop, func(ctx context.Context) error { return errors.Join(stopMetrics(ctx), in.traces.Close(ctx)) })
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
@@ -206,7 +209,7 @@ func (in *installation) stop(ctx context.Context, requests, background, jobs, co
 		{requests, "requests were cut off"},
 		{background, "works were cut off; they are taken up again"},
 		{jobs, "jobs were cut off; they run again"},
-		{counting, "a scrape was cut off"},
+		{counting, "the last metrics and traces were cut off"},
 	} {
 		if err := part.stop(ctx); err != nil {
 			in.log.WarnContext(ctx, part.unless, slog.String("cause", err.Error()))
@@ -286,7 +289,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	mux.HandleFunc("GET /readyz", in.ready(stopping))
 	edge := web.NewEdge(web.EdgeConfig{
 		BaseURL: base, Log: in.log, Now: in.now, TrustedProxies: proxies,
-		AddressLimit: limit(in.cfg.AddressRate), Vouched: v1.Vouches, Observe: in.metrics,
+		AddressLimit: limit(in.cfg.AddressRate), Vouched: v1.Vouches, Observe: in.metrics, Trace: in.tracer(),
 	})
 	return edge.Wrap(mux), nil
 }

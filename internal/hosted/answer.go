@@ -11,6 +11,7 @@ import (
 	"latchkey/internal/connector"
 	"latchkey/internal/errs"
 	"latchkey/internal/store"
+	"latchkey/internal/tracing"
 )
 
 // Limits on what a stranger with a link can repeat.
@@ -202,7 +203,7 @@ func (e *Engine) bind(ctx context.Context, s seat, a Answer, old *latchkey.FlowI
 		}
 		return e.newFlow(ctx, tx, s, t, choices, a)
 	})
-	view, err := e.after(ctx, s, e.launch(t, err), err)
+	view, err := e.after(ctx, s, e.launch(ctx, t, err), err)
 	if view.SetCookie == nil {
 		view.SetCookie = set
 	}
@@ -341,6 +342,8 @@ func (e *Engine) showPicker(ctx context.Context, tx store.Tx, t *transit, choice
 
 // inTx is InTx, tried again where another transaction took the same unique value.
 func (e *Engine) inTx(ctx context.Context, fn func(ctx context.Context, tx store.Tx) error) error {
+	ctx, span := tracing.Start(ctx, "flow commit")
+	defer span.End("")
 	var err error
 	for range maxConflicts {
 		if err = e.cfg.Store.InTx(ctx, fn); !errors.Is(err, store.ErrConflict) {

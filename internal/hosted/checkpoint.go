@@ -116,7 +116,7 @@ func (e *Engine) open(ctx context.Context, tgt target, p latchkey.Provider, d Di
 		}
 		return t.save(ctx, tx)
 	})
-	return e.settled(ctx, flow.ID, tgt.app, e.launch(t, err), err)
+	return e.settled(ctx, flow.ID, tgt.app, e.launch(ctx, t, err), err)
 }
 
 // accountOf is the id that the connected account will have.

@@ -31,7 +31,7 @@ func (e *Engine) resume(ctx context.Context, s seat, a connector.Action, values 
 	if err == nil && t.body.Work != nil && t.body.Work.Live && !t.launch {
 		e.running.poke(t.flow.ID)
 	}
-	return e.launch(t, err), err
+	return e.launch(ctx, t, err), err
 }
 
 // maxInbox bounds the answers to a Live Work that its holder has not read: they are kept in the

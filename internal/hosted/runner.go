@@ -137,7 +137,7 @@ func (e *Engine) claim(ctx context.Context, id latchkey.FlowID) error {
 	if errors.Is(err, errLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound) {
 		return nil // another replica was quicker, or the flow has moved on
 	}
-	e.launch(t, err)
+	e.launch(ctx, t, err)
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"latchkey/internal/connector"
 	"latchkey/internal/errs"
 	"latchkey/internal/store"
+	"latchkey/internal/tracing"
 )
 
 // Edges of a Work, for crash tests.
@@ -108,7 +109,7 @@ func (r *runningWorks) close(grace time.Duration) {
 }
 
 // launch begins the Work that a transition left to this process. The channel closes when it has ended.
-func (e *Engine) launch(t *transit, err error) <-chan struct{} {
+func (e *Engine) launch(ctx context.Context, t *transit, err error) <-chan struct{} {
 	if err != nil || t == nil {
 		return nil
 	}
@@ -120,7 +121,7 @@ func (e *Engine) launch(t *transit, err error) <-chan struct{} {
 	e.cfg.Edge(EdgeCommitted)
 	w := &running{fence: t.flow.Fence, inbox: make(chan struct{}, 1), live: t.body.Work.Live}
 	// The Work outlives the request that began it: its end is the flow's matter.
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(tracing.Detach(ctx))
 	w.cancel = cancel
 	if !e.running.add(t.flow.ID, w) {
 		cancel() // shutting down: another replica takes it when the lease ends
@@ -171,12 +172,12 @@ func (e *Engine) do(ctx context.Context, f latchkey.Flow, b body, w *running) {
 		// interrupted is about the interruption, not about the account.
 		e.release(f)
 	case err == nil:
-		e.commit(f, turn)
+		e.commit(tracing.Detach(ctx), f, turn)
 	case errors.Is(ended, context.DeadlineExceeded):
-		e.commit(f, timedOut(b, work))
+		e.commit(tracing.Detach(ctx), f, timedOut(b, work))
 	default:
 		e.cfg.Log.ErrorContext(ctx, "work failed", logFlow(f, err)...)
-		e.commit(f, connector.Turn{Failure: &connector.Failure{Code: errs.CodeInternal, Retryable: true}})
+		e.commit(tracing.Detach(ctx), f, connector.Turn{Failure: &connector.Failure{Code: errs.CodeInternal, Retryable: true}})
 	}
 }
 
@@ -204,7 +205,14 @@ func (e *Engine) callDo(ctx context.Context, p latchkey.Provider, w connector.Wo
 	if !ok {
 		return connector.Turn{Failure: &connector.Failure{Code: errs.CodeProviderUnavailable}}, nil
 	}
-	return conn.Do(ctx, w, r)
+	ctx, span := tracing.Start(ctx, "work "+w.Name, "latchkey.provider", string(p))
+	turn, err = conn.Do(ctx, w, r)
+	if err != nil {
+		span.End(string(errs.CodeInternal))
+	} else {
+		span.End("")
+	}
+	return turn, err
 }
 
 // timedOut is what a Work becomes that did not end in time: the question again where there is one.
@@ -252,8 +260,8 @@ func (e *Engine) keepLease(ctx context.Context, cancel context.CancelFunc, f lat
 const commitTimeout = 15 * time.Second
 
 // commit takes the Turn of a Work, if the Work is still this process's.
-func (e *Engine) commit(f latchkey.Flow, turn connector.Turn) {
-	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+func (e *Engine) commit(ctx context.Context, f latchkey.Flow, turn connector.Turn) {
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	var t *transit
 	var apps clients
@@ -282,7 +290,7 @@ func (e *Engine) commit(f latchkey.Flow, turn connector.Turn) {
 	e.flag(ctx, f, turn)
 	switch {
 	case err == nil:
-		e.launch(t, nil)
+		e.launch(ctx, t, nil)
 	case errors.Is(err, errLost) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotFound):
 		e.dropGrant(ctx, f, turn)
 	default:

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/net/idna"
+
+	"latchkey/internal/tracing"
 )
 
 // Purpose says what a connection is for. It decides the ports and the operator's list.
@@ -154,6 +156,17 @@ func (e *Egress) TLSConfig(serverName string) *tls.Config {
 // policy lets the purpose. Its errors are *errs.Error with the codes that Explain lists, or ctx's own
 // where the caller gave up.
 func (e *Egress) DialContext(ctx context.Context, p Purpose, network, hostport string) (net.Conn, error) {
+	dial, span := tracing.Start(ctx, "connect "+p.String(), "latchkey.purpose", p.String())
+	conn, err := e.dial(dial, p, network, hostport)
+	if err != nil {
+		span.End(outcome(err))
+	} else {
+		span.End("")
+	}
+	return conn, err
+}
+
+func (e *Egress) dial(ctx context.Context, p Purpose, network, hostport string) (net.Conn, error) {
 	target, err := parseTarget(network, hostport)
 	if err != nil {
 		return nil, e.refused(ctx, p, hostport, err)

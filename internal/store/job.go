@@ -25,6 +25,8 @@ type RunningJob struct {
 	Attempt     int
 	MaxAttempts int
 	CreatedAt   time.Time
+	// Trace is the span that enqueued it, as text; empty where nobody traced it.
+	Trace string
 }
 
 // JobCanceledError ends a job for good.

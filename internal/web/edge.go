@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -34,6 +35,8 @@ type EdgeConfig struct {
 	Vouched func(*http.Request) bool
 	// Observe is told of every answer; may be nil.
 	Observe Observer
+	// Trace has a request begin a trace, by what it puts in the context; may be nil.
+	Trace func(context.Context) context.Context
 	// MaxBody in bytes; 0 means the package's own.
 	MaxBody int64
 }

@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"latchkey/internal/errs"
+	"latchkey/internal/tracing"
 )
 
 // logRequests gives each request an id and writes one line when it ends. The line has the route,
@@ -20,7 +22,12 @@ func logRequests(cfg EdgeConfig, addresses Addresses) func(http.Handler) http.Ha
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			start := cfg.Now()
 			info := &Info{RequestID: "req_" + rand.Text(), Address: addresses.Of(r)}
-			r = r.WithContext(withInfo(r.Context(), info))
+			ctx := withInfo(r.Context(), info)
+			var span tracing.Span
+			if cfg.Trace != nil {
+				ctx, span = tracing.Start(cfg.Trace(ctx), "request", "http.request.method", r.Method, "latchkey.request_id", info.RequestID)
+			}
+			r = r.WithContext(ctx)
 			rec := &recorder{ResponseWriter: w}
 			rec.Header().Set("X-Request-Id", info.RequestID)
 			defer func() {
@@ -28,6 +35,7 @@ func logRequests(cfg EdgeConfig, addresses Addresses) func(http.Handler) http.Ha
 					info.Route = r.Pattern
 				}
 				took := cfg.Now().Sub(start)
+				endSpan(span, r.Method, info, rec)
 				if cfg.Observe != nil {
 					cfg.Observe.Request(info.Route, rec.code(), took)
 				}
@@ -36,6 +44,21 @@ func logRequests(cfg EdgeConfig, addresses Addresses) func(http.Handler) http.Ha
 			next.ServeHTTP(rec, r)
 		})
 	}
+}
+
+// endSpan names the span by its route, never by its path, and says how it ended.
+func endSpan(span tracing.Span, method string, info *Info, rec *recorder) {
+	route := info.Route
+	if route == "" {
+		route = method
+	}
+	span.Name(route)
+	span.Set("http.route", info.Route, "http.response.status_code", strconv.Itoa(rec.code()), "latchkey.application_id", string(info.ApplicationID))
+	code := ""
+	if rec.code() >= http.StatusInternalServerError {
+		code = string(errs.As(info.err).Code)
+	}
+	span.End(code)
 }
 
 func line(ctx context.Context, log *slog.Logger, method string, info *Info, rec *recorder, took time.Duration) {

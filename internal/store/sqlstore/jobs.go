@@ -16,6 +16,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"latchkey/internal/store"
+	"latchkey/internal/tracing"
 )
 
 // soon is how far ahead River's scheduler looks, and also how often. A job that is due within it is
@@ -32,6 +33,8 @@ type rawArgs struct {
 	// JSON takes only objects, and keys without dots.
 	Equal string          `json:"equal,omitempty" river:"unique"`
 	Data  json.RawMessage `json:"data"`
+	// Trace is who enqueued it, for traces.
+	Trace string `json:"trace,omitempty"`
 	// retry is when the handler wants the job to run again.
 	retry time.Time
 }
@@ -96,6 +99,7 @@ func (t tx) Enqueue(ctx context.Context, jobs ...store.Job) error {
 		return nil
 	}
 	params := make([]river.InsertManyParams, 0, len(jobs))
+	trace := tracing.Carry(ctx)
 	// PostgreSQL refuses equal unique jobs in one statement.
 	type equal struct{ kind, hash string }
 	unique := map[equal]bool{}
@@ -110,6 +114,7 @@ func (t tx) Enqueue(ctx context.Context, jobs ...store.Job) error {
 			}
 			unique[e] = true
 		}
+		args.Trace = trace
 		params = append(params, river.InsertManyParams{Args: args, InsertOpts: opts})
 	}
 	if t.open == nil {

@@ -165,6 +165,7 @@ type handlerWorker struct {
 func (w *handlerWorker) Work(ctx context.Context, j *river.Job[rawArgs]) error {
 	err := w.handle(ctx, store.RunningJob{
 		Kind: j.Kind, Args: j.Args.Data, Attempt: j.Attempt, MaxAttempts: j.MaxAttempts, CreatedAt: j.CreatedAt.UTC(),
+		Trace: j.Args.Trace,
 	})
 	if cancel, ok := errors.AsType[*store.JobCanceledError](err); ok {
 		return rivertype.JobCancel(cancel.Err)
