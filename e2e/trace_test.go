@@ -40,7 +40,7 @@ func TestTracesOfAJourney(t *testing.T) {
 			}
 			chain[strings.Join(names, " < ")]++
 		}
-		return chain["connect mail < work verify < POST /c/{token}/flow"] >= 2 && chain["flow commit < POST /c/{token}/flow"] > 0 &&
+		return chain["connect mail < work verify < /c/{token}/flow"] >= 2 && chain["flow commit < /c/{token}/flow"] > 0 &&
 			hasPrefix(chain, "job funnel") && hasPrefix(chain, "call webhook") && hasPrefix(chain, "POST /v1/")
 	})
 	if t.Failed() {
