@@ -23,7 +23,7 @@ func (c *Connector) Check(ctx context.Context, a connector.Credential) (connecto
 	}
 	was := cr.Session.Salt
 	var self *tg.User
-	err = c.on(ctx, &cr.Session, caller{cr.APIID, cr.Device}, nil, func(ctx context.Context, api *tg.Client) (err error) {
+	err = c.on(ctx, &cr.Session, caller{cr.APIID, cr.Device}, nil, func(ctx context.Context, api calls) (err error) {
 		self, err = whoAmI(ctx, api)
 		return err
 	})
@@ -51,7 +51,7 @@ func (c *Connector) Revoke(ctx context.Context, a connector.Credential) error {
 	if err != nil {
 		return err
 	}
-	err = c.on(ctx, &cr.Session, caller{cr.APIID, cr.Device}, nil, func(ctx context.Context, api *tg.Client) error {
+	err = c.on(ctx, &cr.Session, caller{cr.APIID, cr.Device}, nil, func(ctx context.Context, api calls) error {
 		_, err := api.AuthLogOut(ctx)
 		return err
 	})

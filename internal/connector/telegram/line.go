@@ -31,8 +31,9 @@ type caller struct {
 }
 
 // on connects with the session and does fn there. The session has the key and the salt of the
-// connection afterwards, also where fn failed. pushed, if not nil, hears of updates.
-func (c *Connector) on(ctx context.Context, s *session, who caller, pushed func(tg.UpdatesClass), fn func(context.Context, *tg.Client) error) error {
+// connection afterwards, also where fn failed. pushed, if not nil, is called when
+// a QR code was accepted.
+func (c *Connector) on(ctx context.Context, s *session, who caller, pushed func(), fn func(context.Context, calls) error) error {
 	if s.DC == 0 {
 		s.DC = firstDC
 	}
@@ -58,7 +59,7 @@ func (c *Connector) on(ctx context.Context, s *session, who caller, pushed func(
 	l.conn = mtproto.New(func(context.Context) (transport.Conn, error) { return watch, nil }, opts)
 	var out error
 	err = l.conn.Run(ctx, func(ctx context.Context) error {
-		if out = fn(ctx, tg.NewClient(l)); out == nil {
+		if out = fn(ctx, calls{l}); out == nil {
 			return errDone
 		}
 		return out
@@ -104,13 +105,13 @@ type line struct {
 	c      *Connector
 	conn   *mtproto.Conn
 	who    caller
-	pushed func(tg.UpdatesClass)
+	pushed func()
 
 	mu   sync.Mutex
 	said bool
 }
 
-// Invoke implements tg.Invoker.
+// Invoke makes one call.
 func (l *line) Invoke(ctx context.Context, in bin.Encoder, out bin.Decoder) error {
 	l.mu.Lock()
 	first := !l.said
@@ -133,14 +134,9 @@ func (l *line) Invoke(ctx context.Context, in bin.Encoder, out bin.Decoder) erro
 
 // OnMessage implements mtproto.Handler.
 func (l *line) OnMessage(b *bin.Buffer) error {
-	if l.pushed == nil {
-		return nil
+	if l.pushed != nil && saysAccepted(b.Buf) {
+		l.pushed()
 	}
-	u, err := tg.DecodeUpdates(b)
-	if err != nil {
-		return nil //nolint:nilerr // what is not understood is not what is waited for
-	}
-	l.pushed(u)
 	return nil
 }
 

@@ -29,16 +29,14 @@ func (c *Connector) doQR(ctx context.Context, s state, r connector.Reporter) (co
 	}
 	first := len(s.Token) == 0
 	scanned := make(chan struct{}, 1)
-	pushed := func(u tg.UpdatesClass) {
-		if loginAccepted(u) {
-			select {
-			case scanned <- struct{}{}:
-			default:
-			}
+	pushed := func() {
+		select {
+		case scanned <- struct{}{}:
+		default:
 		}
 	}
 	var got tg.AuthLoginTokenClass
-	err := c.on(ctx, &s.Session, s.caller(), pushed, func(ctx context.Context, api *tg.Client) error {
+	err := c.on(ctx, &s.Session, s.caller(), pushed, func(ctx context.Context, api calls) error {
 		ask := func() (err error) {
 			got, err = api.AuthExportLoginToken(ctx, &tg.AuthExportLoginTokenRequest{APIID: s.API.ID, APIHash: s.API.Hash})
 			return err
@@ -102,7 +100,7 @@ func (c *Connector) importToken(ctx context.Context, move *tg.AuthLoginTokenMigr
 	there := s
 	there.Session = session{DC: move.DCID}
 	var got tg.AuthLoginTokenClass
-	ask := func(ctx context.Context, api *tg.Client) (err error) {
+	ask := func(ctx context.Context, api calls) (err error) {
 		got, err = api.AuthImportLoginToken(ctx, move.Token)
 		return err
 	}
@@ -120,9 +118,9 @@ func (c *Connector) importToken(ctx context.Context, move *tg.AuthLoginTokenMigr
 }
 
 // unsureToken looks a second time where the connection was lost while a scanned code was taken there.
-func (c *Connector) unsureToken(ctx context.Context, cause error, s, there state, ask func(context.Context, *tg.Client) error, got *tg.AuthLoginTokenClass) (connector.Turn, error) {
+func (c *Connector) unsureToken(ctx context.Context, cause error, s, there state, ask func(context.Context, calls) error, got *tg.AuthLoginTokenClass) (connector.Turn, error) {
 	var self *tg.User
-	err := c.on(ctx, &there.Session, there.caller(), nil, func(ctx context.Context, api *tg.Client) (err error) {
+	err := c.on(ctx, &there.Session, there.caller(), nil, func(ctx context.Context, api calls) (err error) {
 		if self, err = whoAmI(ctx, api); tgerr.Is(err, "AUTH_KEY_UNREGISTERED") {
 			self = nil
 			return ask(ctx, api)
@@ -166,22 +164,6 @@ func (c *Connector) refusedQR(ctx context.Context, err error, s state) (connecto
 		return t, nil
 	}
 	return c.refused(ctx, err, s, workQR)
-}
-
-// loginAccepted tells whether an update says that the code was scanned and accepted.
-func loginAccepted(u tg.UpdatesClass) bool {
-	is := func(x tg.UpdateClass) bool { _, ok := x.(*tg.UpdateLoginToken); return ok }
-	switch u := u.(type) {
-	case *tg.UpdateShort:
-		return is(u.Update)
-	case *tg.Updates:
-		for _, x := range u.Updates {
-			if is(x) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // loginURL is what the code says to the app that scans it.

@@ -20,7 +20,7 @@ func (c *Connector) VerifyApp(ctx context.Context, a connector.App, _ string) ([
 		return []connector.AppFinding{{Code: "client_id", Detail: "This must be the number that my.telegram.org shows as App api_id."}}, nil
 	}
 	var s session
-	err = c.on(ctx, &s, caller{api: id}, nil, func(ctx context.Context, api *tg.Client) error {
+	err = c.on(ctx, &s, caller{api: id}, nil, func(ctx context.Context, api calls) error {
 		_, err := api.AuthExportLoginToken(ctx, &tg.AuthExportLoginTokenRequest{APIID: id, APIHash: a.ClientSecret})
 		return err
 	})

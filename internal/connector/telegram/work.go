@@ -44,7 +44,7 @@ func (s state) caller() caller { return caller{api: s.API.ID, device: s.Device} 
 
 // at does fn at the session's data centre, and once more at another where Telegram says that the
 // account lives there (core.telegram.org/api/errors#303-see-other). A key is good at one only.
-func (c *Connector) at(ctx context.Context, s *state, fn func(context.Context, *tg.Client) error) error {
+func (c *Connector) at(ctx context.Context, s *state, fn func(context.Context, calls) error) error {
 	for range maxMoves {
 		err := c.on(ctx, &s.Session, s.caller(), nil, fn)
 		moved, ok := tgerr.As(err)
@@ -62,7 +62,7 @@ const maxMoves = 3
 func (c *Connector) doSend(ctx context.Context, name string, s state) (connector.Turn, error) {
 	s.After, s.Until = "", s.Until.Truncate(0)
 	var got tg.AuthSentCodeClass
-	err := c.at(ctx, &s, func(ctx context.Context, api *tg.Client) (err error) {
+	err := c.at(ctx, &s, func(ctx context.Context, api calls) (err error) {
 		if name == workResend {
 			got, err = api.AuthResendCode(ctx, &tg.AuthResendCodeRequest{PhoneNumber: s.Phone, PhoneCodeHash: s.Sent.Hash})
 			return err
@@ -95,7 +95,7 @@ func (c *Connector) doSignIn(ctx context.Context, s state, code string) (connect
 		req.SetPhoneCode(code)
 	}
 	var got tg.AuthAuthorizationClass
-	err := c.at(ctx, &s, func(ctx context.Context, api *tg.Client) (err error) {
+	err := c.at(ctx, &s, func(ctx context.Context, api calls) (err error) {
 		got, err = api.AuthSignIn(ctx, req)
 		return err
 	})
@@ -108,7 +108,7 @@ func (c *Connector) doSignIn(ctx context.Context, s state, code string) (connect
 // doPassword tries the two-step password (core.telegram.org/api/srp). Telegram never sees it.
 func (c *Connector) doPassword(ctx context.Context, s state, password string) (connector.Turn, error) {
 	var got tg.AuthAuthorizationClass
-	err := c.at(ctx, &s, func(ctx context.Context, api *tg.Client) error {
+	err := c.at(ctx, &s, func(ctx context.Context, api calls) error {
 		p, err := api.AccountGetPassword(ctx)
 		if err != nil {
 			return err
@@ -137,7 +137,7 @@ func (c *Connector) unsure(ctx context.Context, cause error, s state, name strin
 		return c.refused(ctx, cause, s, name)
 	}
 	var self *tg.User
-	err := c.on(ctx, &s.Session, s.caller(), nil, func(ctx context.Context, api *tg.Client) (err error) {
+	err := c.on(ctx, &s.Session, s.caller(), nil, func(ctx context.Context, api calls) (err error) {
 		self, err = whoAmI(ctx, api)
 		return err
 	})
@@ -152,7 +152,7 @@ func (c *Connector) unsure(ctx context.Context, cause error, s state, name strin
 
 // askPassword asks for the two-step password, with the hint that belongs to it.
 func (c *Connector) askPassword(ctx context.Context, s state) (connector.Turn, error) {
-	err := c.on(ctx, &s.Session, s.caller(), nil, func(ctx context.Context, api *tg.Client) error {
+	err := c.on(ctx, &s.Session, s.caller(), nil, func(ctx context.Context, api calls) error {
 		p, err := api.AccountGetPassword(ctx)
 		if err == nil {
 			s.Hint = cleanHint(p.Hint)
@@ -180,7 +180,7 @@ func (c *Connector) authorized(a tg.AuthAuthorizationClass, s state) (connector.
 }
 
 // whoAmI asks whose session it is.
-func whoAmI(ctx context.Context, api *tg.Client) (*tg.User, error) {
+func whoAmI(ctx context.Context, api calls) (*tg.User, error) {
 	users, err := api.UsersGetUsers(ctx, []tg.InputUserClass{&tg.InputUserSelf{}})
 	if err != nil {
 		return nil, err
