@@ -18,9 +18,9 @@ import (
 
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	manual := startSim(t, sim.Config{Code: "12345", ResendAfter: time.Second})
-	scanned := startSim(t, sim.Config{AutoScan: anna})
-	locked := startSim(t, sim.Config{AutoScan: berta})
+	manual := startSim(t, sim.Config{Now: time.Now, Code: "12345", ResendAfter: time.Second})
+	scanned := startSim(t, sim.Config{Now: time.Now, AutoScan: anna})
+	locked := startSim(t, sim.Config{Now: time.Now, AutoScan: berta})
 	var at *sim.Sim
 	conn := func(*testing.T) connector.Connector { return connectorTo(at) }
 	start := connector.Start{Mode: connector.ModeCreate, ApplicationID: "app_1", LinkID: "lnk_1", ApplicationName: "Northwind"}
@@ -191,7 +191,7 @@ func TestCheckAndRevoke(t *testing.T) {
 	// A server that was made anew knows none of the keys.
 	var cr map[string]any
 	must(t, json.Unmarshal(acc.Secret, &cr))
-	other := newConnector(startSim(t, sim.Config{Key: nil}), tcp{})
+	other := newConnector(startSim(t, sim.Config{Now: time.Now}), tcp{})
 	if h, err := other.Check(t.Context(), acc); err != nil || h.Reason != latchkey.ReasonSessionTerminated {
 		t.Errorf("a key that is not known: %+v, %v", h, err)
 	}

@@ -17,7 +17,7 @@ var _ connector.AppVerifier = (*Connector)(nil)
 func (c *Connector) VerifyApp(ctx context.Context, a connector.App, _ string) ([]connector.AppFinding, error) {
 	id, err := strconv.Atoi(a.ClientID)
 	if err != nil {
-		return []connector.AppFinding{{Code: "client_id", Detail: "This must be the number that my.telegram.org shows as App api_id."}}, nil
+		return []connector.AppFinding{{Code: "client_id", Detail: "This must be the number that my.telegram.org shows as App api_id."}}, nil //nolint:nilerr // it is what is found
 	}
 	var s session
 	err = c.on(ctx, &s, caller{api: id}, nil, func(ctx context.Context, api calls) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"math/big"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gotd/td/bin"
@@ -126,7 +127,7 @@ func (r *request) sender(phone string) (string, *person, error) {
 	case p.banned:
 		return "", nil, tgerr.New(400, "PHONE_NUMBER_BANNED")
 	case p.DC != r.key.dc:
-		return "", nil, tgerr.New(303, "PHONE_MIGRATE_"+string(rune('0'+p.DC)))
+		return "", nil, tgerr.New(303, "PHONE_MIGRATE_"+strconv.Itoa(p.DC))
 	}
 	return digits, p, nil
 }

@@ -81,7 +81,7 @@ func Start(cfg Config) (*Sim, error) {
 		cfg.ResendAfter = time.Minute
 	}
 	if cfg.Now == nil {
-		cfg.Now = time.Now
+		return nil, errors.New("sim: Now must be given")
 	}
 	if ip := net.ParseIP(cfg.Listen); ip == nil || !ip.IsLoopback() {
 		return nil, errors.New("sim: a simulated Telegram listens on loopback only")
