@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -72,6 +74,8 @@ func newChat(t *testing.T, postgres bool) *chat {
 		w.second = in.start(map[string]string{"LATCHKEY_LISTEN": freeAddr(t)})
 	}
 	w.backend = in.receive()
+	// Before the witness looks, which the installation asked it to when it started.
+	t.Cleanup(w.keys)
 	return w
 }
 
@@ -253,6 +257,14 @@ func (w *chat) connected(t *testing.T, l link, status string) response {
 	return res
 }
 
+// keys tells the witness which sessions must lie nowhere in clear.
+func (w *chat) keys() {
+	for _, k := range w.sim.Keys() {
+		w.seen.token(base64.StdEncoding.EncodeToString(k))
+		w.seen.token(hex.EncodeToString(k))
+	}
+}
+
 // gone waits until the phone lists no device of the person.
 func (w *chat) gone(t *testing.T, phone string) {
 	t.Helper()
@@ -275,7 +287,9 @@ func (w *chat) gone(t *testing.T, phone string) {
 func TestTelegramByAPI(t *testing.T) {
 	t.Parallel()
 	w := newChat(t, true)
-	apis := []*api{w.api, newAPI(w.install, "http://"+w.second.addr)}
+	other := newAPI(w.install, w.base)
+	other.http.Transport = listening{w.seen, transport(func() string { return w.second.addr })}
+	apis := []*api{w.api, other}
 	turn := 0
 	ask := func(path string, body fields) response {
 		t.Helper()

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -216,4 +217,15 @@ func (u acceptedUpdate) Encode(b *bin.Buffer) error {
 	b.PutID(tg.UpdateLoginTokenTypeID)
 	b.PutInt(int(time.Time(u).Unix()))
 	return nil
+}
+
+// Keys are all keys that were agreed on: the secrets that a client must not leave lying about.
+func (s *Sim) Keys() [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out [][]byte
+	for _, k := range s.keys {
+		out = append(out, bytes.Clone(k.Value[:]))
+	}
+	return out
 }
