@@ -48,6 +48,9 @@ const (
 	// ReasonProviderTrouble says that the provider refuses so many accounts at once that the fault is
 	// probably its own; it is believed only where it goes on for hours.
 	ReasonProviderTrouble Reason = "provider_trouble"
+	ReasonSessionReplaced Reason = "session_replaced"
+	ReasonClientOutdated  Reason = "client_outdated"
+	ReasonTemporaryBan    Reason = "temporarily_blocked"
 )
 
 // Action is what helps.
@@ -107,6 +110,8 @@ type Source struct {
 	ID     string        `json:"id"`
 	Status AccountStatus `json:"status"`
 	Reason Reason        `json:"reason,omitempty"`
+	// Until is when the status ends by itself, where the provider says so.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // Account is a connected mailbox or profile.

@@ -25,6 +25,9 @@ func (s *Service) Check(ctx context.Context, app latchkey.ApplicationID, idOrExt
 	if err != nil {
 		return a, err
 	}
+	if _, kept := s.cfg.Connectors[a.Provider].(connector.Keeper); kept {
+		return a, nil // whoever stays connected for it writes down each change
+	}
 	checker, ok := s.cfg.Connectors[a.Provider].(connector.Checker)
 	if !ok {
 		return a, errs.New(errs.Conflict, errs.CodeUnsupported, "Accounts of this provider cannot be checked on demand.")

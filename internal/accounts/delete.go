@@ -167,6 +167,9 @@ func (s *Service) revoke(ctx context.Context, revoker connector.Revoker, args re
 	if err != nil && !errs.Is(err, errs.CodeNotFound) {
 		return err
 	}
+	if _, kept := s.cfg.Connectors[args.Provider].(connector.Keeper); kept && s.cfg.Sessions != nil {
+		return s.cfg.Sessions.Alone(ctx, args.AccountID, func(ctx context.Context) error { return revoker.Revoke(ctx, c) })
+	}
 	return revoker.Revoke(ctx, c)
 }
 

@@ -15,26 +15,39 @@ import (
 // Nothing is confirmed here: whoever reports a refusal has made sure of it. STOPPED ends its checks.
 func (s *Service) Report(ctx context.Context, app latchkey.ApplicationID, id latchkey.AccountID, h connector.Health, cause latchkey.Cause) (latchkey.Account, error) {
 	var a, was latchkey.Account
-	err := s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
-		var err error
-		if a, err = tx.Accounts().ForUpdate(ctx, app, string(id)); err != nil {
-			return known(err)
-		}
-		was = a
-		a.CheckedAt = s.now()
-		if h.Secret != nil {
-			a.Secret, a.UpdatedAt = h.Secret, s.now()
-		}
-		if h.Status == latchkey.AccountOK {
-			well(&a)
-		}
-		put(&a, h)
-		return s.keep(ctx, tx, &a, was, cause)
+	err := s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) (err error) {
+		a, was, err = s.report(ctx, tx, app, id, h, cause)
+		return err
 	})
 	if err == nil {
 		s.logChange(ctx, was, a, cause, h.Detail)
 	}
 	return a, err
+}
+
+// Note is Report for who holds the connection, in the caller's transaction.
+func (s *Service) Note(ctx context.Context, tx store.Tx, app latchkey.ApplicationID, id latchkey.AccountID, h connector.Health) error {
+	_, _, err := s.report(ctx, tx, app, id, h, latchkey.CauseConnection)
+	return err
+}
+
+func (s *Service) report(ctx context.Context, tx store.Tx, app latchkey.ApplicationID, id latchkey.AccountID, h connector.Health, cause latchkey.Cause) (a, was latchkey.Account, err error) {
+	if a, err = tx.Accounts().ForUpdate(ctx, app, string(id)); err != nil {
+		return a, was, known(err)
+	}
+	was = a
+	a.CheckedAt = s.now()
+	if h.Secret != nil {
+		a.Secret, a.UpdatedAt = h.Secret, s.now()
+	}
+	if h.Name != "" {
+		a.Name, a.UpdatedAt = h.Name, s.now()
+	}
+	if h.Status == latchkey.AccountOK {
+		well(&a)
+	}
+	put(&a, h)
+	return a, was, s.keep(ctx, tx, &a, was, cause)
 }
 
 // well forgets what checks held against the account.

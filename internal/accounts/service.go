@@ -35,6 +35,13 @@ type Apps interface {
 	Flag(ctx context.Context, app latchkey.ApplicationID, id, code string) error
 }
 
+// Sessions are the connections that are held open for accounts that need it.
+type Sessions interface {
+	// Alone runs fn while nobody is connected for the account, and ends its being kept. Where somebody
+	// still is, elsewhere, it fails, and is worth trying again soon.
+	Alone(ctx context.Context, id latchkey.AccountID, fn func(ctx context.Context) error) error
+}
+
 // Config is what the service needs.
 type Config struct {
 	Store      store.Store
@@ -45,8 +52,9 @@ type Config struct {
 	Log        *slog.Logger
 	// RefusalPause lies between a refusal and the second try that confirms it; 0 means a second.
 	RefusalPause time.Duration
-	// Apps may be nil where no connector needs one.
-	Apps Apps
+	// Apps may be nil where no connector needs one; Sessions, where no connector is a Keeper.
+	Apps     Apps
+	Sessions Sessions
 	// Lend gives credentials that applications keep themselves; nil gives none.
 	Lend connector.Lender
 	// RefreshRate is how many credentials of one provider all replicas together renew in a second;

@@ -8,6 +8,7 @@ import (
 
 	"latchkey"
 	"latchkey/internal/accounts"
+	"latchkey/internal/connector"
 	"latchkey/internal/hooks"
 	"latchkey/internal/hosted"
 	"latchkey/internal/store"
@@ -58,4 +59,11 @@ func (in *installation) handlers() map[string]store.Handler {
 		all[kind] = in.watched(kind, h)
 	}
 	return all
+}
+
+// noting lets whoever stays connected write to accounts, which are made after it.
+type noting struct{ in *installation }
+
+func (n noting) Note(ctx context.Context, tx store.Tx, app latchkey.ApplicationID, id latchkey.AccountID, h connector.Health) error {
+	return n.in.accounts.Note(ctx, tx, app, id, h)
 }

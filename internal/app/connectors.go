@@ -22,7 +22,11 @@ import (
 // connect makes the connectors: one line each.
 func (in *installation) connect(context.Context) error {
 	in.connectors = map[latchkey.Provider]connector.Connector{}
-	chat, err := in.telegramConnector()
+	telegramConnector, err := in.telegramConnector()
+	if err != nil {
+		return err
+	}
+	whatsappConnector, err := in.whatsappConnector()
 	if err != nil {
 		return err
 	}
@@ -32,7 +36,8 @@ func (in *installation) connect(context.Context) error {
 		in.microsoftConnector(),
 		linkedin.New(linkedin.Config{HTTP: in.oauthClient(), Issuer: in.cfg.LinkedInIssuer, URL: in.cfg.LinkedInURL, Now: in.now, Log: in.log}),
 		instagram.New(instagram.Config{HTTP: in.oauthClient(), URL: in.cfg.InstagramURL, Now: in.now, Log: in.log}),
-		chat,
+		telegramConnector,
+		whatsappConnector,
 		in.mockConnector(),
 	} {
 		in.connectors[c.Describe().Provider] = c

@@ -21,6 +21,7 @@ import (
 	"latchkey/internal/funnel"
 	"latchkey/internal/hooks"
 	"latchkey/internal/hosted"
+	"latchkey/internal/keepalive"
 	"latchkey/internal/mailer"
 	"latchkey/internal/metrics"
 	"latchkey/internal/providerapps"
@@ -50,6 +51,7 @@ type installation struct {
 	mailer     *mailer.Service
 	hooks      *hooks.Hooks
 	accounts   *accounts.Service
+	kept       *keepalive.Runner
 	engine     *hosted.Engine
 	connectors map[latchkey.Provider]connector.Connector
 	clients    *providerapps.Service
@@ -160,14 +162,17 @@ func (in *installation) build(ctx context.Context) error {
 	in.clients = providerapps.New(providerapps.Config{
 		Store: in.store, Connectors: in.connectors, Events: in.hooks, CallbackURL: callback, Now: in.now, Log: in.log,
 	})
+	in.kept = keepalive.New(keepalive.Config{
+		Store: in.store, Connectors: in.connectors, Accounts: noting{in}, Owner: owner(), Now: in.now, Log: in.log,
+	})
 	in.accounts = accounts.New(accounts.Config{
 		Store: in.store, Connectors: in.connectors, Events: in.hooks, Seal: in.ring, Now: in.now, Log: in.log,
-		Apps: in.clients, Lend: in.lender, RefreshRate: in.cfg.RefreshRate, Observe: in.metrics,
+		Apps: in.clients, Sessions: in.kept, Lend: in.lender, RefreshRate: in.cfg.RefreshRate, Observe: in.metrics,
 		CheckEvery: checkEvery(in.cfg.CheckEvery), CheckPatience: in.cfg.CheckPatience, CheckRate: in.cfg.CheckRate,
 	})
 	in.engine = hosted.New(hosted.Config{
 		Store: in.store, Connectors: in.connectors, Herald: herald{in.hooks}, Revocations: in.accounts,
-		FirstCheck: in.accounts.FirstCheck, Owner: owner(), CallbackURL: callback, Apps: in.clients, Listeners: in.hooks, Now: in.now, Log: in.log,
+		FirstCheck: in.accounts.FirstCheck, Owner: owner(), CallbackURL: callback, Apps: in.clients, Kept: in.kept, Listeners: in.hooks, Now: in.now, Log: in.log,
 		Observe: in.metrics,
 	})
 	return nil
@@ -184,7 +189,7 @@ func checkEvery(d time.Duration) time.Duration {
 func newEgress(cfg *config.Config, own func() []netip.AddrPort, count *metrics.Metrics, now func() time.Time, log *slog.Logger) (*safehttp.Egress, error) {
 	return safehttp.New(safehttp.Config{
 		AllowMail: cfg.AllowMail, AllowWebhook: cfg.AllowWebhook, AllowOAuth: cfg.AllowOAuth,
-		AllowTelegram: simulated(cfg), CAFile: cfg.CAFile, DNSServer: cfg.DNSServer, OwnListeners: own, Now: now, Log: log,
+		AllowTelegram: simulated(cfg), AllowWhatsApp: simulators(cfg), CAFile: cfg.CAFile, DNSServer: cfg.DNSServer, OwnListeners: own, Now: now, Log: log,
 		Observe: count,
 	})
 }
@@ -232,3 +237,11 @@ func indent(s string) string { return "  " + strings.ReplaceAll(s, "\n", "\n  ")
 
 // callbackURL is the redirect URI of this host: there is one for all providers.
 func (in *installation) callbackURL() string { return in.cfg.BaseURL + "/oauth/callback" }
+
+// simulators are the addresses that stand for chat providers.
+func simulators(cfg *config.Config) []string {
+	if cfg.WhatsAppAddr == "" {
+		return nil
+	}
+	return []string{cfg.WhatsAppAddr}
+}

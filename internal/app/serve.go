@@ -221,7 +221,7 @@ func (in *installation) stop(ctx context.Context, requests, background, jobs, co
 // background runs what goes on beside requests and jobs.
 func (in *installation) background(ctx context.Context) {
 	var services sync.WaitGroup
-	for what, run := range map[string]func(context.Context) error{"the flow engine": in.engine.Run, "the deliveries": in.hooks.Run, "the care of accounts": in.accounts.Run, "the outbox": in.mailer.Run, "the audit trail": in.trail.Run} {
+	for what, run := range map[string]func(context.Context) error{"the flow engine": in.engine.Run, "the deliveries": in.hooks.Run, "the care of accounts": in.accounts.Run, "the outbox": in.mailer.Run, "the audit trail": in.trail.Run, "staying connected": in.kept.Run} {
 		services.Go(func() {
 			if err := run(ctx); err != nil {
 				in.log.ErrorContext(ctx, what+" ended", slog.String("cause", err.Error()))

@@ -15,6 +15,7 @@ import (
 
 // simCmd groups the simulated providers: programs on loopback that speak the real protocols.
 type simCmd struct {
+	WhatsApp simWhatsAppCmd `cmd:"" name:"whatsapp" help:"Run a simulated WhatsApp, with phones in hand by HTTP."`
 	Telegram simTelegramCmd `cmd:"" help:"A simulated Telegram, with a phone that is controlled by HTTP."`
 }
 

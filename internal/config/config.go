@@ -43,6 +43,7 @@ type Config struct {
 	DNSServer          string   `env:"LATCHKEY_DNS_SERVER" placeholder:"IP:PORT" help:"DNS server for every look-up; default is the system's."`
 
 	OAuth
+	WhatsApp
 	Mail
 	Checks
 	Telegram
@@ -114,6 +115,7 @@ func (c *Config) Check() error {
 		add("LATCHKEY_TRUSTED_PROXIES", "must list addresses or ranges, such as 10.0.0.0/8")
 	}
 	c.OAuth.check(add)
+	c.WhatsApp.check(add)
 	c.Operation.check(add)
 	c.checkMail(add)
 	c.Checks.check(add)

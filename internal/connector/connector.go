@@ -331,6 +331,8 @@ type Health struct {
 	Status  latchkey.AccountStatus
 	Reason  latchkey.Reason
 	Sources []latchkey.Source
+	// Name is non-empty where the person or profile is now called that.
+	Name string
 	// Secret is non-nil where the credential changed (a rotated token) and must be stored.
 	Secret []byte
 	// Detail is for the operator's log.

@@ -56,6 +56,12 @@ type Apps interface {
 	Flag(ctx context.Context, app latchkey.ApplicationID, id, code string) error
 }
 
+// Kept hears, in the transaction, of accounts that were connected or reconnected, so that somebody
+// stays connected for those that need it.
+type Kept interface {
+	Wanted(ctx context.Context, tx store.Tx, a latchkey.Account) error
+}
+
 // Observer counts, after the commit of what it is told.
 type Observer interface {
 	// Link tells what became of links: created, opened, started, taken_over, completed, failed,
@@ -83,8 +89,9 @@ type Config struct {
 	Revocations Revocations
 	// Listeners may be nil: nobody listens then.
 	Listeners Listeners
-	// Apps may be nil where no connector needs one.
+	// Apps may be nil where no connector needs one; Kept, where no connector is a Keeper.
 	Apps Apps
+	Kept Kept
 	// FirstCheck says when an account that was just connected is checked first; zero for never. It may
 	// be nil where nobody checks.
 	FirstCheck func(a latchkey.Account, now time.Time) time.Time

@@ -177,6 +177,9 @@ func (e *Engine) keep(ctx context.Context, tx store.Tx, tgt target, p latchkey.P
 	if err := tx.Accounts().Update(ctx, acc); err != nil {
 		return stored{}, err
 	}
+	if err := e.wanted(ctx, tx, acc); err != nil {
+		return stored{}, err
+	}
 	if err := writeHistory(ctx, tx, acc, was, link); err != nil {
 		return stored{}, err
 	}
@@ -244,8 +247,19 @@ func (e *Engine) keepNew(ctx context.Context, tx store.Tx, tgt target, p latchke
 	if err := writeHistory(ctx, tx, acc, latchkey.Account{}, link); err != nil {
 		return stored{}, err
 	}
+	if err := e.wanted(ctx, tx, acc); err != nil {
+		return stored{}, err
+	}
 	err := e.emitAccount(ctx, tx, acc, link, latchkey.EventAccountConnected, map[string]any{"status": acc.Status, "provider": p})
 	return stored{account: acc, state: stateNew}, err
+}
+
+// wanted has somebody stay connected for the account, where it needs that.
+func (e *Engine) wanted(ctx context.Context, tx store.Tx, acc latchkey.Account) error {
+	if e.cfg.Kept == nil {
+		return nil
+	}
+	return e.cfg.Kept.Wanted(ctx, tx, acc)
 }
 
 func fill(acc *latchkey.Account, tgt target, g connector.Grant) {

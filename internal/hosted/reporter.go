@@ -31,6 +31,8 @@ type reporter struct {
 	lost    error
 	closed  bool
 	writing sync.Mutex
+	// news, if set, is called after something new was written.
+	news func()
 }
 
 // Show implements connector.Reporter. A Step that comes too soon after the last is written a
@@ -69,10 +71,14 @@ func (r *reporter) flush(ctx context.Context) {
 	}
 	r.last = time.Now() //nolint:forbidigo // a monotonic span
 	r.mu.Unlock()
-	if err := r.write(ctx, *s); err != nil {
+	err := r.write(ctx, *s)
+	if err != nil {
 		r.mu.Lock()
 		r.lost = err
 		r.mu.Unlock()
+	}
+	if err == nil && r.news != nil {
+		r.news()
 	}
 }
 

@@ -32,6 +32,8 @@ type running struct {
 	fence  int64
 	inbox  chan struct{}
 	live   bool
+	// news is called when there is something new to show, or the end.
+	news func()
 }
 
 type runningWorks struct {
@@ -108,7 +110,8 @@ func (r *runningWorks) close(grace time.Duration) {
 	r.wg.Wait()
 }
 
-// launch begins the Work that a transition left to this process. The channel closes when it has ended.
+// launch begins the Work that a transition left to this process. The channel closes when it has ended,
+// or, where it goes on for as long as the flow, when it first has something to show.
 func (e *Engine) launch(ctx context.Context, t *transit, err error) <-chan struct{} {
 	if err != nil || t == nil {
 		return nil
@@ -128,8 +131,9 @@ func (e *Engine) launch(ctx context.Context, t *transit, err error) <-chan struc
 		return nil
 	}
 	done := make(chan struct{})
+	w.news = sync.OnceFunc(func() { close(done) })
 	go func() {
-		defer close(done)
+		defer w.news()
 		defer e.running.remove(t.flow.ID, w)
 		defer cancel()
 		e.do(ctx, t.flow, t.body, w)
@@ -157,6 +161,9 @@ func (e *Engine) do(ctx context.Context, f latchkey.Flow, b body, w *running) {
 	// What is shown meanwhile was committed with the Work just now: progress of a Work that ends at
 	// once is never written.
 	rep := &reporter{engine: e, flow: f.ID, fence: f.Fence, inbox: w.inbox, last: time.Now()} //nolint:forbidigo // a monotonic span
+	if work.Live {                                                                            // what it shows is why it is done: somebody waits for it
+		rep.last, rep.news = time.Time{}, w.news
+	}
 	e.cfg.Edge(EdgeBegun)
 	begun := time.Now() //nolint:forbidigo // a monotonic span
 	turn, err := e.callDo(ctx, f.Provider, work, rep)

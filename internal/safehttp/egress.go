@@ -42,6 +42,8 @@ const (
 	Relay
 	// Telegram is its data centres: port 443 of public addresses, and AllowTelegram.
 	Telegram
+	// WhatsApp is its servers, whose names are ours: port 443 of public addresses, and AllowWhatsApp.
+	WhatsApp
 )
 
 // String names the purpose in logs.
@@ -59,6 +61,8 @@ func (p Purpose) String() string {
 		return "relay"
 	case Telegram:
 		return "telegram"
+	case WhatsApp:
+		return "whatsapp"
 	}
 	return "unknown"
 }
@@ -72,6 +76,8 @@ type Config struct {
 	AllowOAuth   []string
 	// AllowTelegram lists the data centres of a simulated Telegram.
 	AllowTelegram []string
+	// AllowWhatsApp lists the address of a simulated WhatsApp.
+	AllowWhatsApp []string
 	// CAFile is a PEM file of roots to trust besides the system's (or besides RootCAs, where set).
 	CAFile  string
 	RootCAs *x509.CertPool

@@ -126,7 +126,7 @@ func TestRebindingDoesNotPass(t *testing.T) {
 	if err != nil || len(addrs) != 1 || addrs[0] != netip.MustParseAddr("93.184.216.34") {
 		t.Fatalf("first look: %v %v", addrs, err)
 	}
-	for _, purpose := range []safehttp.Purpose{safehttp.Mail, safehttp.Webhook, safehttp.OAuth, safehttp.Discovery} {
+	for _, purpose := range []safehttp.Purpose{safehttp.Mail, safehttp.Webhook, safehttp.OAuth, safehttp.Discovery, safehttp.WhatsApp} {
 		for _, host := range []string{"rebind.example", "mixed.example"} {
 			_, err := e.DialContext(t.Context(), purpose, "tcp", net.JoinHostPort(host, port))
 			wantCode(t, fmt.Sprint(purpose, " ", host), err, errs.CodeHostNotAllowed)

@@ -67,6 +67,7 @@ func newPolicy(cfg Config) (policy, error) {
 		{"LATCHKEY_ALLOW_WEBHOOK", cfg.AllowWebhook, []Purpose{Webhook}},
 		{"LATCHKEY_ALLOW_OAUTH", cfg.AllowOAuth, []Purpose{OAuth}},
 		{"LATCHKEY_TELEGRAM_DCS", cfg.AllowTelegram, []Purpose{Telegram}},
+		{"LATCHKEY_WHATSAPP_ADDR", cfg.AllowWhatsApp, []Purpose{WhatsApp}},
 	} {
 		entries, err := parseAllow(l.list)
 		if err != nil {
@@ -238,6 +239,8 @@ func publicPort(p Purpose, port uint16) bool {
 		return port == 80 || port == 443
 	case Telegram:
 		return port == 443
+	case WhatsApp:
+		return port == 443
 	}
 	return false
 }
@@ -254,6 +257,8 @@ func hintFor(p Purpose, ap netip.AddrPort) string {
 		name = "LATCHKEY_ALLOW_OAUTH"
 	case Telegram:
 		name = "LATCHKEY_TELEGRAM_DCS"
+	case WhatsApp:
+		name = "LATCHKEY_WHATSAPP_ADDR"
 	}
 	return "to allow it, add " + ap.String() + " to " + name
 }

@@ -58,6 +58,8 @@ type Tx interface {
 	Checks() Checks
 	StatusChanges() StatusChanges
 	ReconnectURLs() ReconnectURLs
+	Keeps() Keeps
+	Memories() Memories
 	Senders() Senders
 	Mails() Mails
 	Settings() Settings

@@ -30,6 +30,8 @@ func hotQueries(t *testing.T) map[string]string {
 		"ReconnectURLByToken", "TrimReconnectURLs", "DeleteReconnectURLsOf", "DeleteExpiredReconnectURLs",
 		"GetSignIn", "CountSignInTry", "RenewSignIn", "ProveSignIn", "CompleteSignIn", "DeleteExpiredSignIns", "MatchSignInRules", "AnySignInRule",
 		"ListSignInRules", "GetOIDCClient", "ListOIDCClients", "ListSigningKeys", "ForgiveTry",
+		"GetKeep", "DueKeeps", "HeldKeeps", "ClaimKeep", "ReleaseKeep", "ReleaseKeepsOf", "StopKeep", "DeleteKeep", "BeatKeeper", "MemoryIn", "MemoryAt",
+		"ForgetMemoryIn", "ForgetMemoryAt", "SwapMemory",
 	} {
 		if all[name] == "" {
 			t.Fatalf("there is no query %s", name)

@@ -27,6 +27,9 @@ func sealedColumns() []sealedColumn {
 		{otherwise: serviceAccountsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
 			return q.CountProviderAppServiceAccountsSealedWith(ctx, prefix)
 		}},
+		{otherwise: memorySealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountMemorySealedWith(ctx, prefix)
+		}},
 		{otherwise: senderPasswordsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
 			return q.CountSenderPasswordsSealedWith(ctx, prefix)
 		}},

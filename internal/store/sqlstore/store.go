@@ -82,6 +82,8 @@ func (t tx) Idempotency() store.Idempotency     { return idempotency{t} }
 func (t tx) Tries() store.Tries                 { return tries{t} }
 func (t tx) Audit() store.AuditLog              { return auditLog{t} }
 func (t tx) Funnel() store.Funnel               { return funnel{t} }
+func (t tx) Keeps() store.Keeps                 { return keeps{t} }
+func (t tx) Memories() store.Memories           { return memories{t} }
 func (t tx) ProviderApps() store.ProviderApps   { return providerApps{t} }
 func (t tx) Checks() store.Checks               { return checks{t} }
 func (t tx) StatusChanges() store.StatusChanges { return statusChanges{t} }

@@ -110,7 +110,7 @@ func (s *Store) unseal(place string, sealed []byte) ([]byte, error) {
 	}
 	plain, err := s.sealer.Open(place, sealed)
 	if err != nil {
-		return nil, fmt.Errorf("sqlstore: opening the sealed value at %s: %w", place, err)
+		return nil, fmt.Errorf("%w: at %s: %w", store.ErrUnreadable, place, err)
 	}
 	return plain, nil
 }

@@ -54,6 +54,8 @@ func Run(t *testing.T, open Open) {
 		"sign-in rules":  testSignInRules,
 		"oidc clients":   testOIDCClients,
 		"signing keys":   testSigningKeys,
+		"keeps":          testKeeps,
+		"memories":       testMemories,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

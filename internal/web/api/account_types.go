@@ -93,6 +93,7 @@ type source struct {
 	ID     string  `json:"id"`
 	Status string  `json:"status"`
 	Reason *string `json:"reason,omitempty" nullable:"false"`
+	Until  *stamp  `json:"until,omitempty" nullable:"false" doc:"When this status ends by itself, where the provider says so."`
 }
 
 type accountList struct {
@@ -143,6 +144,9 @@ func (c *call) account(a latchkey.Account) (account, error) {
 	}
 	for i, s := range a.Sources {
 		out.Sources[i] = source{ID: s.ID, Status: string(s.Status), Reason: orNull(string(s.Reason))}
+		if !s.Until.IsZero() {
+			out.Sources[i].Until = optional(&s.Until)
+		}
 	}
 	return out, nil
 }

@@ -36,6 +36,13 @@ type Account struct {
 	AuthServer    bool
 }
 
+type AccountMemory struct {
+	AccountID     string
+	Place         string
+	ApplicationID string
+	Value         []byte
+}
+
 type ApiKey struct {
 	ID            string
 	ApplicationID string
@@ -183,6 +190,21 @@ type Idempotency struct {
 	Body          []byte
 	CreatedAt     int64
 	ExpiresAt     int64
+}
+
+type Keep struct {
+	AccountID     string
+	ApplicationID string
+	Provider      string
+	Owner         string
+	Fence         int64
+	Due           int64
+	Fails         int64
+}
+
+type Keeper struct {
+	Owner      string
+	AliveUntil int64
 }
 
 type Keyset struct {

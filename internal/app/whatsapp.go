@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"latchkey/internal/config"
+	"latchkey/internal/connector"
+	"latchkey/internal/connector/whatsapp"
+	"latchkey/internal/connector/whatsapp/sim"
+	"latchkey/internal/safehttp"
+)
+
+// whatsappConnector reaches WhatsApp, or the simulator that the configuration names.
+func (in *installation) whatsappConnector() (connector.Connector, error) {
+	if key := in.cfg.WhatsAppRootKey; key != "" {
+		if err := whatsapp.TrustRoot(key); err != nil {
+			return nil, err
+		}
+	}
+	return whatsapp.New(whatsapp.Config{Dial: in.dialWhatsApp, Now: in.now, Log: in.log}), nil
+}
+
+// dialWhatsApp speaks TLS to everything but a simulator, which is on this machine and has no name that
+// a certificate could be for.
+func (in *installation) dialWhatsApp(ctx context.Context, hostport string) (net.Conn, error) {
+	if addr := in.cfg.WhatsAppAddr; addr != "" {
+		return in.egress.DialContext(ctx, safehttp.WhatsApp, "tcp", addr)
+	}
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := in.egress.DialContext(ctx, safehttp.WhatsApp, "tcp", hostport)
+	if err != nil {
+		return nil, err
+	}
+	conn := tls.Client(raw, in.egress.TLSConfig(host))
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(safehttp.Explain(err), raw.Close())
+	}
+	return conn, nil
+}
+
+type simWhatsAppCmd struct {
+	Addr    string   `default:"127.0.0.1:7070" placeholder:"IP:PORT" help:"Where companions connect; loopback only."`
+	Control string   `default:"127.0.0.1:7071" placeholder:"IP:PORT" help:"Where the phones are held, by HTTP; loopback only."`
+	Phone   []string `default:"4915112345678" placeholder:"NUMBER[=BUSINESS]" help:"Phones that are there from the beginning."`
+}
+
+// Run runs the simulator until it is told to stop.
+func (s simWhatsAppCmd) Run(c *console, cfg *config.Config) error {
+	server, err := sim.Start(sim.Config{Listen: s.Addr, Log: newLogger(cfg, c.err)})
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	for _, p := range s.Phone {
+		number, business, _ := strings.Cut(p, "=")
+		server.AddPhone(sim.Phone{Number: number, Business: business})
+	}
+	host, _, err := net.SplitHostPort(s.Control)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+		return errors.New("--control must be IP:PORT on loopback: whoever reaches it holds the phones")
+	}
+	ln, err := (&net.ListenConfig{}).Listen(c.ctx, "tcp", s.Control)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w", s.Control, err)
+	}
+	control := &http.Server{Handler: server.Control(), ReadHeaderTimeout: 10 * time.Second}
+	stop := context.AfterFunc(c.ctx, func() { _ = control.Close() })
+	defer stop()
+	c.printf("LATCHKEY_WHATSAPP_ADDR=%s\nLATCHKEY_WHATSAPP_ROOT_KEY=%s\n", server.Addr(), server.RootKey())
+	_, _ = fmt.Fprintf(os.Stderr, "A simulated WhatsApp runs; its phones are held at http://%s (see docs/providers/whatsapp.md). Ctrl-C stops it.\n", ln.Addr())
+	if err := control.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package whatsapp
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waCompanionReg"
+	"go.mau.fi/whatsmeow/proto/waWa6"
+	"go.mau.fi/whatsmeow/socket"
+	"go.mau.fi/whatsmeow/store"
+	waLog "go.mau.fi/whatsmeow/util/log"
+	"google.golang.org/protobuf/proto"
+
+	"latchkey/internal/errs"
+)
+
+// Bounds of a connection.
+const (
+	dialTimeout = 15 * time.Second
+	// maxHeader bounds the answer to the request that opens the WebSocket.
+	maxHeader = 64 << 10
+	// eventRoom is how many events may wait; the library stands still while there is no room.
+	eventRoom = 64
+)
+
+// client is one device's connection.
+type client struct {
+	*whatsmeow.Client
+	events chan any
+	// lost closes when the socket has ended, also during the handshake, which the library would not notice.
+	lost  chan struct{}
+	ended func()
+	stop  context.CancelFunc
+}
+
+// open makes the client of a device and connects it. It waits for no longer than ctx. The client
+// outlives ctx, and must be closed.
+func (c *Connector) open(ctx context.Context, d *store.Device) (*client, error) {
+	life, stop := context.WithCancel(context.WithoutCancel(ctx))
+	cl := &client{Client: whatsmeow.NewClient(d, quiet{c.cfg.Log}), events: make(chan any, eventRoom), lost: make(chan struct{}), stop: stop}
+	cl.ended = sync.OnceFunc(func() { close(cl.lost) })
+	// What breaks, ends: whoever holds the client decides what then.
+	cl.EnableAutoReconnect, cl.DisableLoginAutoReconnect = false, true
+	// The history of chats is nobody's business here.
+	cl.ManualHistorySyncDownload = true
+	cl.BackgroundEventCtx = life
+	cl.GetClientPayload = func() *waWa6.ClientPayload { return c.named(d.GetClientPayload()) }
+	cl.AddEventHandler(func(ev any) {
+		select {
+		case cl.events <- ev:
+		case <-life.Done():
+		}
+	})
+	web := &http.Client{Transport: &http.Transport{
+		DialTLSContext: func(ctx context.Context, _, hostport string) (net.Conn, error) {
+			conn, err := c.cfg.Dial(ctx, hostport)
+			if err != nil {
+				return nil, err
+			}
+			return &watched{Conn: conn, ended: cl.ended}, nil
+		},
+		MaxResponseHeaderBytes: maxHeader, ResponseHeaderTimeout: dialTimeout, DisableKeepAlives: true,
+	}}
+	cl.SetPreLoginHTTPClient(web)
+	cl.SetWebsocketHTTPClient(web)
+	cl.SetMediaHTTPClient(web)
+	done := make(chan error, 1)
+	go func() { done <- cl.ConnectContext(life) }()
+	limit := time.NewTimer(dialTimeout)
+	defer limit.Stop()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-limit.C:
+		err = context.DeadlineExceeded
+	case <-cl.lost:
+		// The handshake may just have failed for a better reason.
+		select {
+		case err = <-done:
+		case <-time.After(lastWord):
+			err = errLost
+		}
+	}
+	if err != nil {
+		cl.close()
+		return nil, err
+	}
+	return cl, nil
+}
+
+// request asks the server something. It does not wait on a socket that has ended, as the library would.
+func (cl *client) request(ctx context.Context, ask func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, firstWord)
+	done := make(chan error, 1)
+	go func() {
+		defer cancel()
+		done <- ask(ctx)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-cl.lost:
+		cancel()
+		return errLost
+	}
+}
+
+// lastWord is how long an event may follow the end of its socket.
+const lastWord = 200 * time.Millisecond
+
+var errLost = errors.New("whatsapp: the connection ended")
+
+// close ends the connection. It does not wait: a handshake that hangs holds the library's lock.
+func (cl *client) close() {
+	cl.stop()
+	go cl.Disconnect()
+}
+
+// watched tells when a socket ends.
+type watched struct {
+	net.Conn
+	ended func()
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if err != nil {
+		w.ended()
+	}
+	return n, err
+}
+
+func (w *watched) Close() error {
+	w.ended()
+	return w.Conn.Close()
+}
+
+// named puts our name where the phone reads it.
+func (c *Connector) named(p *waWa6.ClientPayload) *waWa6.ClientPayload {
+	reg := p.GetDevicePairingData()
+	if reg == nil {
+		return p
+	}
+	var props waCompanionReg.DeviceProps
+	if err := proto.Unmarshal(reg.GetDeviceProps(), &props); err != nil {
+		return p // the library's own name, then
+	}
+	props.Os = &c.cfg.DeviceName
+	if raw, err := proto.Marshal(&props); err == nil {
+		reg.DeviceProps = raw
+	}
+	return p
+}
+
+// codeOf says why there is no connection, in a code that end users have words for.
+func codeOf(err error) errs.Code {
+	var status socket.ErrWithStatusCode
+	if errors.As(err, &status) {
+		switch {
+		case status.StatusCode == http.StatusTooManyRequests:
+			return errs.CodeRateLimited
+		case status.StatusCode == http.StatusMethodNotAllowed:
+			return errs.CodeClientOutdated
+		case status.StatusCode >= http.StatusInternalServerError:
+			return errs.CodeConnectionClosed
+		case status.StatusCode >= http.StatusBadRequest:
+			return errs.CodeProtocolError
+		}
+	}
+	if e, ok := errors.AsType[*errs.Error](err); ok && e.Kind != errs.Internal {
+		return e.Code
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return errs.CodeConnectionTimeout
+	case errors.Is(err, errLost), errors.Is(err, socket.ErrDialFailed), errors.Is(err, net.ErrClosed):
+		return errs.CodeConnectionClosed
+	}
+	return errs.CodeProtocolError
+}
+
+// quiet passes on what the library has to say, for an operator who debugs: what it says, but not of
+// whom, since what it fills in are messages, numbers and keys.
+type quiet struct{ log *slog.Logger }
+
+func (q quiet) Warnf(msg string, _ ...any) {
+	q.log.Debug("whatsapp library", slog.String("warns", msg))
+}
+
+func (q quiet) Errorf(msg string, _ ...any) {
+	q.log.Debug("whatsapp library", slog.String("fails", msg))
+}
+func (q quiet) Infof(string, ...any)    {}
+func (q quiet) Debugf(string, ...any)   {}
+func (q quiet) Sub(string) waLog.Logger { return q }
