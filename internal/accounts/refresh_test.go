@@ -42,6 +42,9 @@ type idp struct {
 	checked []string
 }
 
+// Describe says nothing.
+func (*idp) Describe() connector.Descriptor { return connector.Descriptor{} }
+
 func (p *idp) Refresh(ctx context.Context, c connector.Credential) (connector.Refreshed, error) {
 	p.mu.Lock()
 	p.calls++
