@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"latchkey/internal/signin"
 )
 
 // jobForget removes what has been kept long enough.
@@ -59,6 +61,10 @@ func (in *installation) forget(ctx context.Context) error {
 			}
 			return in.store.Audit().DeleteBefore(ctx, now.AddDate(0, 0, -in.cfg.KeepAudit), forgetBatch)
 		},
+		"sign-ins": func() (int, error) {
+			return in.store.SignIns().DeleteExpired(ctx, now.Add(-signin.Keep), forgetBatch)
+		},
+		"tries":   func() (int, error) { return in.store.Tries().DeleteExpired(ctx, now, forgetBatch) },
 		"answers": func() (int, error) { return in.store.Idempotency().DeleteExpired(ctx, now, forgetBatch) },
 	} {
 		total := 0
@@ -76,5 +82,6 @@ func (in *installation) forget(ctx context.Context) error {
 			in.log.InfoContext(ctx, "old rows removed", slog.String("what", what), slog.Int("count", total))
 		}
 	}
-	return nil
+	// Keys of id tokens are replaced as quietly.
+	return in.signIns.Upkeep(ctx)
 }

@@ -27,6 +27,7 @@ import (
 	"latchkey/internal/providerapps"
 	"latchkey/internal/safehttp"
 	"latchkey/internal/secret"
+	"latchkey/internal/signin"
 	"latchkey/internal/store/sqlstore"
 	"latchkey/internal/tracing"
 )
@@ -49,6 +50,7 @@ type installation struct {
 	egress     *safehttp.Egress
 	listeners  listeners
 	mailer     *mailer.Service
+	signIns    *signin.Service
 	hooks      *hooks.Hooks
 	accounts   *accounts.Service
 	kept       *keepalive.Runner
@@ -156,6 +158,9 @@ func (in *installation) build(ctx context.Context) error {
 	}
 	in.funnel = funnel.New(funnel.Config{Store: in.store, Now: in.now, Expired: func(n int) { in.metrics.Link("expired", n) }})
 	if in.mailer, err = in.newMailer(); err != nil {
+		return err
+	}
+	if in.signIns, err = in.newSignIns(); err != nil {
 		return err
 	}
 	callback := in.callbackURL()

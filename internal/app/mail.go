@@ -40,10 +40,7 @@ func (in *installation) newMailer() (*mailer.Service, error) {
 			MicrosoftSMTP: submission(in.cfg.MicrosoftSMTP), GoogleSMTP: submission(in.cfg.GoogleSMTP),
 		},
 		AppName: func(app latchkey.Application) string {
-			if app.ID == "" {
-				return base.Hostname()
-			}
-			return in.shownName(app, base)
+			return in.readerName(app, base)
 		},
 	})
 }

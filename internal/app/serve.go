@@ -23,6 +23,7 @@ import (
 	"latchkey/internal/store/sqlstore"
 	"latchkey/internal/web"
 	"latchkey/internal/web/api"
+	websignin "latchkey/internal/web/signin"
 	"latchkey/internal/web/ui"
 	"latchkey/internal/web/wizard"
 )
@@ -243,6 +244,14 @@ func (in *installation) background(ctx context.Context) {
 	}
 }
 
+// readerName is shownName, and for the zero application the installation's own name.
+func (in *installation) readerName(app latchkey.Application, base *url.URL) string {
+	if app.ID == "" {
+		return base.Hostname()
+	}
+	return in.shownName(app, base)
+}
+
 // shownName is what end users read as the application's name. "default" is nobody's name.
 func (in *installation) shownName(app latchkey.Application, base *url.URL) string {
 	switch {
@@ -278,12 +287,20 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	v1 := api.New(api.Config{
 		BaseURL: base, Now: in.now, Log: in.log, Keys: in.apps, Links: in.engine, Direct: in.engine, Accounts: in.accounts,
 		Applications: in.apps,
-		Events:       in.store.Events(), Funnel: in.funnel, Trail: in.trail, AuditLog: in.store.Audit(), Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, Webhooks: in.hooks, Version: Version,
+		Events:       in.store.Events(), Funnel: in.funnel, Trail: in.trail, AuditLog: in.store.Audit(), Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, SignIns: in.signIns, OpenID: in.signIns, Webhooks: in.hooks, Version: Version,
 		KeyLimit:      limit(in.cfg.KeyRate),
 		WrongKeyLimit: web.Limit{PerSecond: wrongKeyPerSecond, Burst: wrongKeyBurst},
 	})
+	signIns, err := websignin.New(websignin.Config{
+		SignIns: in.signIns, Provider: in.signIns, Application: in.apps.Get, BaseURL: in.cfg.BaseURL, Now: in.now, Log: in.log,
+		Theme: func(app latchkey.Application) ui.Theme { return ui.Theme{AppName: in.readerName(app, base)} },
+	})
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	pages.Register(mux)
+	signIns.Register(mux)
 	v1.Register(mux)
 	mux.HandleFunc("GET /healthz", alive)
 	mux.HandleFunc("GET /readyz", in.ready(stopping))

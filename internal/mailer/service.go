@@ -112,6 +112,9 @@ type Message struct {
 	Values map[string]string
 	// ExpiresAt is when it is not worth sending any more.
 	ExpiresAt time.Time
+	// Withheld is why the mail must never leave; empty sends it. The row is written all the same, as
+	// failed with this code: the operator sees why, and whoever counts our work sees nothing.
+	Withheld string
 }
 
 // content is what a mail's Body holds.
@@ -148,6 +151,9 @@ func (s *Service) Queue(ctx context.Context, tx store.Tx, m Message) (latchkey.M
 	mail := latchkey.Mail{
 		ID: latchkey.NewMailID(s.cfg.Now()), ApplicationID: m.ApplicationID, SenderID: lane, Kind: m.Kind, To: m.To, Body: body,
 		Status: latchkey.MailQueued, DueAt: now, ExpiresAt: m.ExpiresAt.UTC().Truncate(time.Millisecond), CreatedAt: now, UpdatedAt: now,
+	}
+	if m.Withheld != "" {
+		mail.Status, mail.Code = latchkey.MailFailed, m.Withheld
 	}
 	if err := tx.Mails().Create(ctx, mail); err != nil {
 		return "", fmt.Errorf("mailer: writing to the outbox: %w", err)

@@ -3,7 +3,6 @@ package signin
 import (
 	"context"
 	"errors"
-	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -143,11 +142,11 @@ func renewableNow(v latchkey.SignIn, now time.Time) error {
 	switch {
 	case v.Status != latchkey.SignInPending:
 		return used()
-	case !now.Before(v.CreatedAt.Add(renewable)):
+	case !now.Before(v.CreatedAt.Add(Renewable)):
 		return expired()
 	case v.Sends >= MaxSends:
 		return &errs.Error{
-			Kind: errs.TooMany, Code: errs.CodeTooManyRequests, RetryAfter: v.CreatedAt.Add(renewable).Sub(now),
+			Kind: errs.TooMany, Code: errs.CodeTooManyRequests, RetryAfter: v.CreatedAt.Add(Renewable).Sub(now),
 			Detail: "This sign-in has sent as many mails as it may. Begin another one.",
 		}
 	case now.Before(v.SentAt.Add(ResendAfter)):
@@ -224,12 +223,4 @@ func cut(s string, limit int) string {
 		s = s[:len(s)-n]
 	}
 	return s
-}
-
-// CheckRedirect tells whether a browser may be sent to raw, which an application's backend has named: a
-// web address without a user name and without a fragment.
-func CheckRedirect(raw string) bool {
-	u, err := url.Parse(raw)
-	return err == nil && len(raw) <= MaxURI && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil &&
-		!strings.ContainsRune(raw, '#') && strings.IndexFunc(raw, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }) < 0
 }

@@ -22,8 +22,8 @@ const (
 	// ResendAfter is the pause between two mails of one sign-in, MaxSends how many there are.
 	ResendAfter = 30 * time.Second
 	MaxSends    = 5
-	// renewable is how long after its beginning a sign-in may send another mail.
-	renewable = 30 * time.Minute
+	// Renewable is how long after its beginning a sign-in may send another mail.
+	Renewable = 30 * time.Minute
 	// grantLifetime is how long what the browser carries to the application is good (RFC 6749 §4.1.2).
 	grantLifetime = 2 * time.Minute
 	// Keep is how long sign-ins stay after their end, for tokens that hang on them.

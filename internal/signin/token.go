@@ -90,3 +90,12 @@ func sign(signer jose.Signer, body any) (string, error) {
 	}
 	return signed.CompactSerialize()
 }
+
+// Audience reads whom the payload of an id token names as its audience; empty where it cannot be read.
+func Audience(payload []byte) string {
+	var c idTokenClaims
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return ""
+	}
+	return c.Audience
+}

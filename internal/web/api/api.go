@@ -16,6 +16,7 @@ import (
 	"latchkey/internal/hooks"
 	"latchkey/internal/hosted"
 	"latchkey/internal/providerapps"
+	"latchkey/internal/signin"
 	"latchkey/internal/store"
 	"latchkey/internal/web"
 )
@@ -109,6 +110,31 @@ type Webhooks interface {
 	Follow(ctx context.Context, app latchkey.ApplicationID, until time.Time) error
 }
 
+// SignIns lets applications sign people in by email.
+type SignIns interface {
+	Begin(ctx context.Context, r signin.Request) (latchkey.SignIn, error)
+	Resend(ctx context.Context, app latchkey.ApplicationID, id latchkey.SignInID, by signin.By) (latchkey.SignIn, error)
+	Exchange(ctx context.Context, app latchkey.ApplicationID, id latchkey.SignInID, code string, by signin.By) (signin.SignedIn, error)
+	Settings(ctx context.Context, app latchkey.ApplicationID) (signin.Settings, error)
+	PutSettings(ctx context.Context, app latchkey.ApplicationID, set signin.Settings) error
+	AddRules(ctx context.Context, app latchkey.ApplicationID, l latchkey.SignInList, patterns []string) (int, error)
+	DeleteRules(ctx context.Context, app latchkey.ApplicationID, l latchkey.SignInList, patterns []string) (int, error)
+	Rules(ctx context.Context, app latchkey.ApplicationID, l latchkey.SignInList, after string, limit int) ([]string, error)
+}
+
+// OpenID looks after applications' OpenID Connect clients and signing keys.
+type OpenID interface {
+	Issuer(app latchkey.ApplicationID) string
+	CreateClient(ctx context.Context, app latchkey.ApplicationID, spec signin.ClientSpec) (signin.CreatedClient, error)
+	Clients(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.OIDCClient, error)
+	Client(ctx context.Context, app latchkey.ApplicationID, id latchkey.OIDCClientID) (latchkey.OIDCClient, error)
+	UpdateClient(ctx context.Context, app latchkey.ApplicationID, id latchkey.OIDCClientID, spec signin.ClientSpec) (latchkey.OIDCClient, error)
+	RotateClientSecret(ctx context.Context, app latchkey.ApplicationID, id latchkey.OIDCClientID) (signin.CreatedClient, error)
+	DeleteClient(ctx context.Context, app latchkey.ApplicationID, id latchkey.OIDCClientID) error
+	SigningKeys(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.SigningKey, error)
+	RotateKeys(ctx context.Context, app latchkey.ApplicationID, atOnce bool) error
+}
+
 // Config is what the API needs.
 type Config struct {
 	BaseURL *url.URL
@@ -129,6 +155,9 @@ type Config struct {
 	Funnel Funnel
 	// Applications changes the caller's own; it may be nil only where nobody does.
 	Applications Applications
+	// SignIns and OpenID may be nil only where nobody asks for them.
+	SignIns SignIns
+	OpenID  OpenID
 	// ProviderApps may be nil only where nobody asks for one.
 	ProviderApps ProviderApps
 

@@ -9,6 +9,8 @@ type members = map[string]any
 const (
 	exampleLinkID        = "lnk_01jdz3v8k4q2m7x9c5b6n8p0rs"
 	exampleAccountID     = "acc_01jdz3w6t9e2h4k7m8n5p3q1vx"
+	exampleSignInID      = "sin_01jdz3y1p4s7v0x3a6d9g2j5kn"
+	exampleOIDCClientID  = "cli_01jdz3z0q3t6w9y2b5e8h1m4nr"
 	exampleProviderAppID = "pap_01jdz3x2m5k8p1r4t7v0y3a6bc"
 	exampleWebhookID     = "whe_01jdz3y6n9r2s5t8w1x4z7b0de"
 	exampleDeliveryID    = "dlv_01jdz3z1p4q7s0v3w6y9b2d5fg"
@@ -141,4 +143,18 @@ func exampleProblem(status int) any {
 		p["instance"] = "req_4KQ2M7X9C5B6N8P0RSTVWXYZAB"
 	}
 	return p
+}
+
+func signInExamples() map[string]any {
+	return map[string]any{
+		"code": members{"email": "ada@acme.io", "locale": "de"},
+		"link": members{"email": "ada@acme.io", "redirect_uri": "https://app.acme.io/signed-in", "user_agent": "Mozilla/5.0 (X11; Linux) Firefox/140.0", "ip": "203.0.113.7"},
+	}
+}
+
+func oidcClientExamples() map[string]any {
+	return map[string]any{
+		"web":    members{"name": "Web", "redirect_uris": []any{"https://app.acme.io/auth/callback"}},
+		"mobile": members{"name": "iOS", "public": true, "redirect_uris": []any{"com.acme.app:/callback"}, "id_token_signed_response_alg": "ES256"},
+	}
 }

@@ -62,6 +62,8 @@ func (a *API) describe() (document, error) {
 			{Name: tagLinks, Description: "One-time links that lead an end user through the wizard."},
 			{Name: tagAccounts, Description: "Connected mailboxes and profiles, and whether they work."},
 			{Name: tagProviderApps, Description: "The OAuth clients that you registered at providers."},
+			{Name: tagSignIns, Description: "Sign your end users in by email: a code and a link in one mail."},
+			{Name: tagOpenID, Description: "The OpenID provider of your application: its clients and its keys."},
 			{Name: tagWebhooks, Description: "Addresses of yours that are told of events, and the log of what was sent."},
 			{Name: tagEvents, Description: "What happened, in order."},
 			{Name: tagApplication, Description: "Your application here."},

@@ -14,6 +14,8 @@ const (
 	tagProviderApps = "Provider apps"
 	tagEvents       = "Events"
 	tagWebhooks     = "Webhooks"
+	tagSignIns      = "Sign-ins"
+	tagOpenID       = "OpenID Connect"
 	tagApplication  = "Application"
 )
 
@@ -90,7 +92,7 @@ func (a *API) linkRoutes() []route {
 }
 
 func (a *API) otherRoutes() []route {
-	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute(), a.funnelRoute(), a.auditRoute(), a.historyRoute()}, a.reconnectURLRoutes(), a.providerAppRoutes(), a.webhookRoutes(), a.deliveryRoutes()), []route{
+	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute(), a.funnelRoute(), a.auditRoute(), a.historyRoute()}, a.reconnectURLRoutes(), a.providerAppRoutes(), a.webhookRoutes(), a.deliveryRoutes(), a.signInRoutes(), a.oidcRoutes()), []route{
 		{
 			method: http.MethodGet, path: "/events", permission: latchkey.PermWebhooks, handle: a.listEvents,
 			doc: doc{

@@ -4,10 +4,9 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
-	"strings"
 
 	"latchkey/internal/connector"
-	"latchkey/internal/i18n"
+	"latchkey/internal/web/ui"
 )
 
 //go:embed templates/*.html
@@ -15,7 +14,7 @@ var templates embed.FS
 
 // parsePages makes one set for each kind of step: the layout, the shared parts, and the kind's own body.
 func parsePages() (map[string]*template.Template, error) {
-	shared, err := template.New("").Funcs(template.FuncMap{"say": say, "who": who, "plain": join}).
+	shared, err := template.New("").Funcs(template.FuncMap{"say": ui.Say, "who": ui.Who, "plain": join}).
 		ParseFS(templates, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("wizard: %w", err)
@@ -34,26 +33,4 @@ func parsePages() (map[string]*template.Template, error) {
 		}
 	}
 	return pages, nil
-}
-
-// say writes words with the data in them escaped and isolated (HTML §4.5.26), so that a name in
-// Latin letters does not turn an Arabic sentence around. It is Go and not a template because a
-// page calls it some thirty times.
-func say(parts []i18n.Part) template.HTML { return mark(parts, "<bdi>", "</bdi>") }
-
-// who is say for the line that names the application.
-func who(parts []i18n.Part) template.HTML { return mark(parts, "<b><bdi>", "</bdi></b>") }
-
-func mark(parts []i18n.Part, before, after string) template.HTML {
-	var b strings.Builder
-	for _, p := range parts {
-		if p.Data {
-			b.WriteString(before)
-		}
-		b.WriteString(template.HTMLEscapeString(p.Text))
-		if p.Data {
-			b.WriteString(after)
-		}
-	}
-	return template.HTML(b.String()) //nolint:gosec // every word was escaped above
 }
