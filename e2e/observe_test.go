@@ -114,9 +114,9 @@ func TestMetricsOfAJourney(t *testing.T) {
 		}
 		return string(res.body)
 	}
-	eventually(t, time.Minute, "the delivery is counted", func() bool {
+	eventually(t, time.Minute, "the delivery and a job are counted", func() bool {
 		page = scrape()
-		return strings.Contains(page, `latchkey_deliveries_total{outcome="delivered"} 1`)
+		return strings.Contains(page, `latchkey_deliveries_total{outcome="delivered"} 1`) && strings.Contains(page, `latchkey_jobs_total{kind="funnel",outcome="done"}`)
 	})
 	for _, want := range []string{
 		`latchkey_links_total\{outcome="created"\} 1`, `latchkey_links_total\{outcome="completed"\} 1`,

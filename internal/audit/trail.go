@@ -90,8 +90,9 @@ func (t *Trail) Count(e latchkey.AuditEntry) {
 		return
 	}
 	if len(t.open) < maxOpen {
-		e.Count = 1
-		t.open[k] = &e
+		first := e // the hot path above leaves e where it is
+		first.Count = 1
+		t.open[k] = &first
 	}
 }
 

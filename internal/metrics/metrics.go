@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +18,8 @@ type Metrics struct {
 
 	requests       *prometheus.CounterVec
 	requestSeconds *prometheus.HistogramVec
+	// answers are the two above, found: each request is counted, and labels cost more than counting.
+	answers sync.Map // of answer to *answerCounters
 
 	links    *prometheus.CounterVec
 	steps    *prometheus.CounterVec
@@ -105,11 +108,30 @@ func orNone(s string) string {
 	return s
 }
 
+// answer is a route and a status; there are as many as routes have statuses.
+type answer struct {
+	route  string
+	status int
+}
+
+type answerCounters struct {
+	count   prometheus.Counter
+	seconds prometheus.Observer
+}
+
 // Request counts an answered request. The route is its pattern: what nobody serves has none.
 func (m *Metrics) Request(route string, status int, took time.Duration) {
-	route = orNone(route)
-	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
-	m.requestSeconds.WithLabelValues(route).Observe(took.Seconds())
+	k := answer{orNone(route), status}
+	found, ok := m.answers.Load(k)
+	if !ok {
+		found, _ = m.answers.LoadOrStore(k, &answerCounters{
+			count: m.requests.WithLabelValues(k.route, strconv.Itoa(status)), seconds: m.requestSeconds.WithLabelValues(k.route),
+		})
+	}
+	if c, ok := found.(*answerCounters); ok {
+		c.count.Inc()
+		c.seconds.Observe(took.Seconds())
+	}
 }
 
 // Link counts what became of a link: created, opened, started, taken_over, completed, failed, canceled

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"latchkey"
+	"latchkey/internal/audit"
 	"latchkey/internal/errs"
 	"latchkey/internal/hosted"
+	"latchkey/internal/metrics"
 	"latchkey/internal/web"
 	"latchkey/internal/web/api"
 )
@@ -98,4 +100,20 @@ func BenchmarkStoredLink(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkCreateLinkObserved is BenchmarkCreateLink with the metrics and the audit trail that the server
+// has: the difference is what being observed costs.
+func BenchmarkCreateLinkObserved(b *testing.B) {
+	base, err := url.Parse("https://connect.test")
+	if err != nil {
+		b.Fatal(err)
+	}
+	now := func() time.Time { return time.Date(2030, 1, 31, 11, 0, 0, 0, time.UTC) }
+	log := slog.New(slog.NewJSONHandler(io.Discard, nil)) //nolint:sloglint // writing the line is part of what is measured
+	mux := http.NewServeMux()
+	count := metrics.New(metrics.Build{})
+	trail := audit.New(audit.Config{Now: now, Log: log})
+	api.New(api.Config{BaseURL: base, Now: now, Log: log, Keys: everybody{}, Links: instant{}, Trail: trail}).Register(mux)
+	bench(b, web.NewEdge(web.EdgeConfig{BaseURL: base, Log: log, Now: now, Observe: count}).Wrap(mux), benchLink)
 }
