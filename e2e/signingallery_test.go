@@ -70,7 +70,7 @@ func newStaged() *staged {
 		"code-exhausted": row(func(v *latchkey.SignIn) { v.Current.Tries = 5 }),
 		"code-expired":   row(func(v *latchkey.SignIn) { v.Current.ExpiresAt = now }),
 		"code-limit":     row(func(v *latchkey.SignIn) { v.Sends, v.Current.Tries = 5, 5 }),
-		"done":           row(func(v *latchkey.SignIn) { v.Status, v.RedirectURI = latchkey.SignInProved, "/assets/nowhere" }),
+		"done":           row(func(v *latchkey.SignIn) { v.Status, v.RedirectURI = latchkey.SignInProved, "#app" }),
 		"done-stay":      row(func(v *latchkey.SignIn) { v.Status, v.RedirectURI = latchkey.SignInCompleted, "" }),
 	}, links: map[string]signin.Opened{
 		"link-here":      {SignIn: fresh, Here: true},
