@@ -24,6 +24,8 @@ type load struct {
 	// requests are sent in turn; each connection begins at another.
 	requests [][]byte
 	status   int
+	// stride is how far apart connections begin; 0 means 1.
+	stride int
 	// holds is in the body of every right answer.
 	holds []byte
 }
@@ -111,6 +113,7 @@ func (l load) one(ctx context.Context, turn int, until time.Time) (took []time.D
 	}
 	defer func() { err = errors.Join(err, c.conn.Close()) }()
 	took = make([]time.Duration, 0, 1<<14)
+	turn *= max(1, l.stride)
 	for at := time.Now(); at.Before(until); {
 		turn++
 		status, body, err := c.do(l.requests[turn%len(l.requests)])

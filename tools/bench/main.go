@@ -33,6 +33,8 @@ type options struct {
 	// hooksOnly measures deliveries alone.
 	hooksOnly bool
 	profile   string
+	// signInsOnly measures sign-ins alone.
+	signInsOnly bool
 }
 
 func main() {
@@ -52,6 +54,7 @@ func main() {
 	flag.DurationVar(&o.idle, "idle", 30*time.Second, "how long the server is left alone")
 	flag.BoolVar(&o.postgres, "postgres", true, "a second pass on PostgreSQL")
 	flag.BoolVar(&o.hooksOnly, "deliveries", false, "deliveries alone")
+	flag.BoolVar(&o.signInsOnly, "signins", false, "sign-ins alone")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles into this folder, and no table")
 	flag.Parse()
 	if *short {

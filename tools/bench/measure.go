@@ -28,6 +28,7 @@ type engineFigures struct {
 	name     string
 	create   []rate
 	page     []rate
+	signIn   []rate
 	journeys []journeys
 	side     journeys
 	sideN    int
@@ -83,12 +84,23 @@ func measure(ctx context.Context, o options, dir, binary string, m *measured) (e
 	if err != nil {
 		return err
 	}
-	if !o.hooksOnly {
+	if !o.hooksOnly && !o.signInsOnly {
 		if err := underLoad(ctx, o, st, binary, databases, m); err != nil {
 			return err
 		}
 	}
 	for _, e := range m.engines {
+		if o.hooksOnly {
+			break
+		}
+		if err := e.signIns(ctx, o, st, binary, databases[e.name]); err != nil {
+			return fmt.Errorf("%s: sign-ins: %w", e.name, err)
+		}
+	}
+	for _, e := range m.engines {
+		if o.signInsOnly {
+			break
+		}
 		if err := e.deliver(ctx, st, binary, databases[e.name], o.rounds); err != nil {
 			return fmt.Errorf("%s: deliveries: %w", e.name, err)
 		}
@@ -97,7 +109,7 @@ func measure(ctx context.Context, o options, dir, binary string, m *measured) (e
 		return err
 	}
 	for _, e := range m.engines {
-		if o.hooksOnly {
+		if o.hooksOnly || o.signInsOnly {
 			break
 		}
 		if err := e.starts(ctx, o, st, binary, databases[e.name]); err != nil {

@@ -70,14 +70,19 @@ func spread[T any](all []T, of func(T) float64) string {
 // print writes the table and tells whether every target was met.
 func (m *measured) print(w io.Writer) bool {
 	var rows []row
-	if !m.options.hooksOnly {
+	if !m.options.hooksOnly && !m.options.signInsOnly {
 		rows = m.baseRows()
 		for i, e := range m.engines {
 			rows = append(rows, m.engineRows(e, i == 0)...)
 		}
 	}
 	for _, e := range m.engines {
-		rows = append(rows, e.deliveryRows()...)
+		if !m.options.hooksOnly {
+			rows = append(rows, e.signInRow())
+		}
+		if !m.options.signInsOnly {
+			rows = append(rows, e.deliveryRows()...)
+		}
 	}
 	rows = append(rows, row{what: "size of the binary (CGO_ENABLED=0)", figure: mib(m.binarySize)})
 	fmt.Fprintf(w, "%s\n\n", m.machine)

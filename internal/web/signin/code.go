@@ -105,7 +105,7 @@ func (p *Pages) code(w http.ResponseWriter, r *http.Request, app latchkey.Applic
 	s = s.with("email", si.Email)
 	now := p.cfg.Now()
 	v.Self = p.self(r, si.ID, "")
-	v.Step, v.Heading, v.Lead = "code", s.parts("code.title"), s.parts("code.text")
+	v.Step, v.Heading = "code", s.parts("code.title")
 	said := r.URL.Query().Get("said")
 	left := signin.MaxTries - si.Current.Tries
 	sendable := si.Sends < signin.MaxSends && now.Before(si.CreatedAt.Add(signin.Renewable))
@@ -116,6 +116,7 @@ func (p *Pages) code(w http.ResponseWriter, r *http.Request, app latchkey.Applic
 		v.Note, v.Level = s.parts("code.exhausted"), "bad"
 	default:
 		v.Field = &field{Name: "code", Type: "text", Label: s.text("code.field"), Auto: "one-time-code", Mode: "numeric", Max: 12, Code: true}
+		v.Lead = s.parts("code.text")
 		v.Action, v.Submit = "verify", s.text("code.submit")
 		p.said(v, s, said, left, si)
 	}
