@@ -99,10 +99,16 @@ func bearer(id latchkey.SignInID, token string) string {
 
 func parseBearer(s string) (id latchkey.SignInID, token string, ok bool) {
 	body, token, ok := strings.Cut(s, ".")
-	if !ok || len(body) != 26 || len(token) != 43 {
+	if !ok || len(body) != 26 || len(token) != 43 || !isID(body) {
 		return "", "", false
 	}
 	return latchkey.SignInID(idPrefix + body), token, true
+}
+
+// isID tells whether s holds nothing but what ids are made of. PostgreSQL refuses some of what strangers
+// send instead (a zero byte).
+func isID(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' }) < 0
 }
 
 // link is where the mail leads.

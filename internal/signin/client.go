@@ -75,6 +75,9 @@ func newClientSecret() (secret.Text, []byte) {
 
 // Client finds a client of an application.
 func (s *Service) Client(ctx context.Context, app latchkey.ApplicationID, id latchkey.OIDCClientID) (latchkey.OIDCClient, error) {
+	if !isID(string(id)) {
+		return latchkey.OIDCClient{}, errs.NotFoundf("client")
+	}
 	c, err := s.cfg.Store.OIDCClients().Get(ctx, app, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return c, errs.NotFoundf("client")

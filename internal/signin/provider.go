@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"latchkey"
 	"latchkey/internal/errs"
@@ -57,6 +58,12 @@ func (s *Service) Authorize(ctx context.Context, app latchkey.ApplicationID, q u
 	a = Authorization{
 		Client: c, RedirectURI: q.Get("redirect_uri"), State: q.Get("state"), LoginHint: cut(q.Get("login_hint"), MaxEmail), Locales: cut(q.Get("ui_locales"), 200),
 		OIDC: latchkey.OIDCRequest{ClientID: c.ID, Scope: q.Get("scope"), Nonce: q.Get("nonce"), Challenge: q.Get("code_challenge")},
+	}
+	for _, text := range []string{a.State, a.OIDC.Nonce, a.OIDC.Scope} {
+		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+			a.State = ""
+			return a, oauthError("invalid_request", "A parameter is not text.")
+		}
 	}
 	for name, all := range q {
 		if len(all) > 1 {

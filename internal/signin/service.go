@@ -121,6 +121,9 @@ func (s *Service) find(ctx context.Context, app latchkey.ApplicationID, id latch
 
 // Look reads the sign-in that a browser began, for its page.
 func (s *Service) Look(ctx context.Context, id latchkey.SignInID, browser string) (latchkey.SignIn, error) {
+	if !isID(string(id)) {
+		return latchkey.SignIn{}, errs.NotFoundf("sign-in")
+	}
 	v, err := s.cfg.Store.SignIns().ByID(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (browser == "" || !(By{Browser: browser}).owns(v)) {
 		return latchkey.SignIn{}, errs.NotFoundf("sign-in")

@@ -79,7 +79,7 @@ func (p *Pages) start(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Pages) application(r *http.Request, id string) (latchkey.Application, error) {
-	if id == "" || len(id) > 64 {
+	if !strings.HasPrefix(id, "app_") || len(id) > 64 || strings.ContainsRune(id, 0) || !utf8.ValidString(id) {
 		return latchkey.Application{}, errs.NotFoundf("application")
 	}
 	return p.cfg.Application(r.Context(), latchkey.ApplicationID(id))
@@ -96,7 +96,7 @@ func (p *Pages) redirectOf(r *http.Request, app latchkey.Application, q url.Valu
 	if uri == "" && len(set.RedirectURIs) > 0 {
 		uri = set.RedirectURIs[0]
 	}
-	if !slices.Contains(set.RedirectURIs, uri) || len(q.Get("state")) > signin.MaxState {
+	if !slices.Contains(set.RedirectURIs, uri) || len(q.Get("state")) > signin.MaxState || strings.ContainsRune(q.Get("state"), 0) || !utf8.ValidString(q.Get("state")) {
 		return "", errs.InvalidFields(errs.FieldError{Field: "redirect_uri", Code: errs.CodeInvalidURL, Message: "This is not one of the application's."})
 	}
 	return uri, nil
