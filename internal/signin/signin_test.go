@@ -29,7 +29,7 @@ func (l *lab) payload(app latchkey.ApplicationID, token string) map[string]any {
 	l.t.Helper()
 	set, err := l.signin.JWKS(l.t.Context(), app)
 	must(l.t, err)
-	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
+	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
 	must(l.t, err)
 	keys := set.Key(parsed.Signatures[0].Header.KeyID)
 	if len(keys) != 1 {

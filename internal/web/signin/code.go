@@ -82,14 +82,14 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, app latchkey.Appl
 		err = errs.New(errs.Invalid, errs.CodeActionNotOffered, "This page has no such button.")
 	}
 	if err != nil {
-		switch e := errs.As(err); {
-		case e.Code == errs.CodeWrongCode:
+		switch errs.As(err).Code {
+		case errs.CodeWrongCode:
 			said = saidWrong
-		case e.Code == errs.CodeTooEarly:
+		case errs.CodeTooEarly:
 			said = saidWait
-		case e.Code == errs.CodeTooManyRequests:
+		case errs.CodeTooManyRequests:
 			said = saidLimited
-		case e.Code == errs.CodeTooManyTries, e.Code == errs.CodeCodeExpired, e.Code == errs.CodeSignInUsed:
+		case errs.CodeTooManyTries, errs.CodeCodeExpired, errs.CodeSignInUsed:
 			// The row says it.
 		default:
 			p.fail(w, r, app, err)

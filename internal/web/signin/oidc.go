@@ -157,7 +157,7 @@ func (p *Pages) request(w http.ResponseWriter, r *http.Request, app latchkey.App
 	a, err := p.cfg.Provider.Authorize(r.Context(), app.ID, q)
 	if refused, ok := errors.AsType[*signin.OAuthError](err); ok {
 		ui.PageHeaders(w.Header())
-		http.Redirect(w, r, p.cfg.Provider.Return(a, refused), http.StatusFound)
+		http.Redirect(w, r, p.cfg.Provider.Return(a, refused), http.StatusFound) //nolint:gosec // registered by the client, exactly
 		return
 	}
 	if err != nil {
@@ -304,7 +304,7 @@ func (p *Pages) endSession(w http.ResponseWriter, r *http.Request) {
 // audienceOf reads whom a token was made for. It is not verified: it only names the client whose
 // registered addresses are looked at, as client_id does, which anybody may send.
 func audienceOf(token string) string {
-	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
+	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
 	if err != nil {
 		return ""
 	}

@@ -7,8 +7,15 @@ ON CONFLICT DO NOTHING;
 SELECT * FROM mails WHERE id = $1 AND application_id = $2;
 
 -- name: DueLanes :many
-SELECT lane FROM mails WHERE status = 'queued' AND due_at <= @now
-GROUP BY lane ORDER BY min(due_at) LIMIT @page;
+-- One look into the index a lane, however many mails wait: it is asked after every mail that is queued.
+WITH RECURSIVE lanes(lane) AS (
+    SELECT min(f.lane) FROM mails f WHERE f.status = 'queued'
+    UNION ALL
+    SELECT (SELECT min(n.lane) FROM mails n WHERE n.status = 'queued' AND n.lane > l.lane) FROM lanes l WHERE l.lane IS NOT NULL
+)
+SELECT CAST(lanes.lane AS TEXT) AS lane FROM lanes
+WHERE EXISTS (SELECT 1 FROM mails m WHERE m.status = 'queued' AND m.lane = lanes.lane AND m.due_at <= @now)
+ORDER BY (SELECT min(o.due_at) FROM mails o WHERE o.status = 'queued' AND o.lane = lanes.lane) LIMIT @page;
 
 -- name: ClaimMails :many
 UPDATE mails SET due_at = @until

@@ -143,8 +143,14 @@ func (q *Queries) DeleteFinishedMails(ctx context.Context, arg DeleteFinishedMai
 }
 
 const dueLanes = `-- name: DueLanes :many
-SELECT lane FROM mails WHERE status = 'queued' AND due_at <= $1
-GROUP BY lane ORDER BY min(due_at) LIMIT $2
+WITH RECURSIVE lanes(lane) AS (
+    SELECT min(f.lane) FROM mails f WHERE f.status = 'queued'
+    UNION ALL
+    SELECT (SELECT min(n.lane) FROM mails n WHERE n.status = 'queued' AND n.lane > l.lane) FROM lanes l WHERE l.lane IS NOT NULL
+)
+SELECT CAST(lanes.lane AS TEXT) AS lane FROM lanes
+WHERE EXISTS (SELECT 1 FROM mails m WHERE m.status = 'queued' AND m.lane = lanes.lane AND m.due_at <= $1)
+ORDER BY (SELECT min(o.due_at) FROM mails o WHERE o.status = 'queued' AND o.lane = lanes.lane) LIMIT $2
 `
 
 type DueLanesParams struct {
@@ -152,6 +158,7 @@ type DueLanesParams struct {
 	Page int32
 }
 
+// One look into the index a lane, however many mails wait: it is asked after every mail that is queued.
 func (q *Queries) DueLanes(ctx context.Context, arg DueLanesParams) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, dueLanes, arg.Now, arg.Page)
 	if err != nil {
