@@ -29,6 +29,12 @@ const (
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
+	return newHouseWith(t, func(*install) {})
+}
+
+// newHouseWith changes the installation before it runs.
+func newHouseWith(t *testing.T, change func(*install)) *house {
+	t.Helper()
 	h := dovecottest.Start(t, dovecottest.Config{Names: []string{houseServer}})
 	zone := []string{
 		houseServer + ". 60 IN A 127.0.0.1", houseDomain + ". 60 IN MX 10 " + houseServer + ".",
@@ -39,7 +45,9 @@ func newHouse(t *testing.T) *house {
 	for _, addr := range []string{h.IMAPS, h.IMAP, h.Submissions, h.Submission} {
 		ports = append(ports, port(addr))
 	}
-	s := run(t, mailEnv(t, zone, ports, h.CAPEM))
+	in := newInstall(t, mailEnv(t, zone, ports, h.CAPEM))
+	change(in)
+	s := in.start()
 	return &house{s, h, s.receive()}
 }
 

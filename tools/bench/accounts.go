@@ -1,0 +1,333 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"latchkey"
+	"latchkey/internal/accounts"
+	"latchkey/internal/connector"
+	"latchkey/internal/hooks"
+	"latchkey/internal/secret"
+	"latchkey/internal/store"
+	"latchkey/internal/store/sqlstore"
+)
+
+// hosts is over how many mail hosts the accounts are spread.
+const hosts = 500
+
+// careFigures are what looking after many accounts costs on one database.
+type careFigures struct {
+	name     string
+	accounts int
+	// dueAll and dueNone are looks for accounts to check where all are due and where none is.
+	dueAll, dueNone time.Duration
+	perSecond       float64 // checks
+	heapEach        float64 // bytes of memory that grew, for each account
+	list, links     []time.Duration
+	// outage is how many accounts a provider refused at once; wronged how many were sent to the wizard.
+	outage, wronged int
+	shares          map[int][]int // checks by replica, for so many replicas
+}
+
+// crowd is a provider whose checks take no time, so that only ours is measured.
+type crowd struct {
+	connector.Connector
+	refuses *atomic.Bool
+	checks  atomic.Int64
+}
+
+func (c *crowd) Check(context.Context, connector.Credential) (connector.Health, error) {
+	c.checks.Add(1)
+	if c.refuses.Load() {
+		return connector.Health{Status: latchkey.AccountCredentials, Reason: latchkey.ReasonPasswordChanged}, nil
+	}
+	return connector.Health{Status: latchkey.AccountOK}, nil
+}
+
+func (c *crowd) Host(params json.RawMessage) string { return string(params) }
+
+// care is an installation that only looks after accounts.
+type care struct {
+	app    latchkey.ApplicationID
+	open   func() (*sqlstore.Store, *secret.Keyring, error)
+	store  *sqlstore.Store
+	stores []*sqlstore.Store
+	offset atomic.Int64 // of the clock
+	crowds []*crowd
+	refuse atomic.Bool
+	log    *slog.Logger
+	ring   *secret.Keyring
+}
+
+func (c *care) now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+
+func newCare(ctx context.Context, dir, url string) (*care, error) {
+	c := &care{app: latchkey.NewApplicationID(time.Now()), log: slog.New(slog.DiscardHandler)}
+	master := secret.NewMasterKey()
+	c.open = func() (*sqlstore.Store, *secret.Keyring, error) {
+		db, err := sqlstore.OpenDatabase(ctx, sqlstore.Options{URL: url, Path: filepath.Join(dir, "care.db"), Now: time.Now, Log: c.log})
+		if err != nil {
+			return nil, nil, err
+		}
+		ring, err := secret.LoadOrCreate(ctx, db.Keysets(), master, time.Now)
+		if err != nil {
+			return nil, nil, errors.Join(err, db.Close())
+		}
+		st, err := sqlstore.NewStore(db, ring)
+		return st, ring, err
+	}
+	var err error
+	if c.store, c.ring, err = c.open(); err != nil {
+		return nil, err
+	}
+	c.stores = append(c.stores, c.store)
+	return c, c.store.Applications().Create(ctx, latchkey.Application{ID: c.app, Name: "crowd", CreatedAt: time.Now()})
+}
+
+func (c *care) close() error {
+	var out []error
+	for _, s := range c.stores {
+		out = append(out, s.Close())
+	}
+	return errors.Join(out...)
+}
+
+// fill makes accounts that are all due.
+func (c *care) fill(ctx context.Context, n int) error {
+	return side(64, n, func(i int) error {
+		now := c.now()
+		return c.store.Accounts().Create(ctx, latchkey.Account{
+			ID: latchkey.NewAccountID(now), ApplicationID: c.app, Provider: latchkey.IMAP, Name: "Ada Lovelace", Identity: fmt.Sprintf("u%d@bench.test", i),
+			Proof: latchkey.ProofTyped, Status: latchkey.AccountOK, StatusAt: now.Add(-48 * time.Hour), Secret: make([]byte, 300),
+			Params: json.RawMessage(fmt.Sprintf(`"mx%d"`, i%hosts)), CreatedAt: now.Add(-72 * time.Hour), UpdatedAt: now, CheckAt: now,
+			Sources: []latchkey.Source{{ID: "IMAP", Status: latchkey.AccountOK}, {ID: "SMTP", Status: latchkey.AccountOK}},
+		})
+	})
+}
+
+// side does n things, so many at once.
+func side(at, n int, do func(i int) error) error {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var all error
+	for range at {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				if err := do(i); err != nil {
+					mu.Lock()
+					all = errors.Join(all, err)
+					mu.Unlock()
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+// replicas runs so many services until stop.
+func (c *care) replicas(ctx context.Context, n int) (stop func(), err error) {
+	c.crowds = nil
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for i := range n {
+		if i >= len(c.stores) {
+			st, _, err := c.open()
+			if err != nil {
+				cancel()
+				return nil, err
+			}
+			c.stores = append(c.stores, st)
+		}
+		who := &crowd{refuses: &c.refuse}
+		c.crowds = append(c.crowds, who)
+		st := c.stores[i]
+		s := accounts.New(accounts.Config{
+			Store: st, Events: hooks.New(hooks.Config{Store: st, Now: c.now, Log: c.log}), Seal: c.ring, Now: c.now, Log: c.log,
+			Connectors: map[latchkey.Provider]connector.Connector{latchkey.IMAP: who}, CheckRate: 1e9, CheckPoll: 20 * time.Millisecond,
+		})
+		wg.Go(func() {
+			if err := s.Run(ctx); err != nil {
+				say("replica: %v", err)
+			}
+		})
+	}
+	return func() { cancel(); wg.Wait() }, nil
+}
+
+// idle waits until nothing is due.
+func (c *care) idle(ctx context.Context) error {
+	for ctx.Err() == nil {
+		due, err := c.store.Checks().Due(ctx, latchkey.IMAP, c.now(), store.Due{}, 1)
+		if err != nil {
+			return err
+		}
+		if len(due) == 0 {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return ctx.Err()
+}
+
+// due measures a look for accounts to check.
+func (c *care) due(ctx context.Context) (time.Duration, error) {
+	var all []time.Duration
+	for range 50 {
+		began := time.Now()
+		if _, err := c.store.Checks().Due(ctx, latchkey.IMAP, c.now(), store.Due{}, 256); err != nil {
+			return 0, err
+		}
+		all = append(all, time.Since(began))
+	}
+	slices.Sort(all)
+	return all[len(all)/2], nil
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// aside lists accounts and makes links while others work, until done is closed.
+func (c *care) aside(ctx context.Context, f *careFigures, done <-chan struct{}) error {
+	before := ""
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-time.After(5 * time.Millisecond):
+		}
+		began := time.Now()
+		list, err := c.store.Accounts().List(ctx, c.app, store.Page{Limit: 50, Before: before})
+		if err != nil {
+			return err
+		}
+		f.list = append(f.list, time.Since(began))
+		if before = ""; len(list) > 0 && rand.IntN(50) > 0 { //nolint:gosec // any page
+			before = string(list[len(list)-1].ID)
+		}
+		now := c.now()
+		token := random(32)
+		began = time.Now()
+		err = c.store.Links().Create(ctx, latchkey.Link{
+			ID: latchkey.NewLinkID(now), ApplicationID: c.app, TokenHash: token, Type: latchkey.LinkCreate, Dialect: latchkey.DialectLink,
+			Status: latchkey.LinkCreated, CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(time.Hour),
+		})
+		if err != nil {
+			return err
+		}
+		f.links = append(f.links, time.Since(began))
+	}
+}
+
+// pass lets so many replicas check everything that is due, and returns who did how many.
+func (c *care) pass(ctx context.Context, n int, f *careFigures) (time.Duration, []int, error) {
+	began := time.Now()
+	stop, err := c.replicas(ctx, n)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer stop()
+	done := make(chan struct{})
+	aside := make(chan error, 1)
+	if f != nil {
+		go func() { aside <- c.aside(ctx, f, done) }()
+	} else {
+		aside <- nil
+	}
+	err = c.idle(ctx)
+	took := time.Since(began)
+	close(done)
+	err = errors.Join(err, <-aside)
+	stop()
+	var shares []int
+	for _, w := range c.crowds {
+		shares = append(shares, int(w.checks.Load()))
+	}
+	return took, shares, err
+}
+
+// measureCare looks after n accounts on one database.
+func measureCare(ctx context.Context, name, dir, url string, n int) (f *careFigures, err error) {
+	f = &careFigures{name: name, accounts: n, shares: map[int][]int{}}
+	c, err := newCare(ctx, dir, url)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	say("%s: %d accounts", name, n)
+	if err := c.fill(ctx, n); err != nil {
+		return nil, err
+	}
+	if f.dueAll, err = c.due(ctx); err != nil {
+		return nil, err
+	}
+	before := heap()
+	took, _, err := c.pass(ctx, 1, f)
+	if err != nil {
+		return nil, err
+	}
+	f.perSecond = float64(n) / took.Seconds()
+	f.heapEach = (float64(heap()) - float64(before)) / float64(n)
+	if f.dueNone, err = c.due(ctx); err != nil {
+		return nil, err
+	}
+	if url != "" {
+		for _, replicas := range []int{2, 4} {
+			say("%s: %d replicas", name, replicas)
+			c.offset.Add(int64(time.Hour))
+			if _, f.shares[replicas], err = c.pass(ctx, replicas, nil); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return f, c.outage(ctx, f)
+}
+
+// outage has the provider refuse everybody, and counts who was told that their user must act.
+func (c *care) outage(ctx context.Context, f *careFigures) error {
+	say("%s: an outage of the provider", f.name)
+	c.refuse.Store(true)
+	defer c.refuse.Store(false)
+	for range 3 {
+		c.offset.Add(int64(40 * time.Minute))
+		if _, _, err := c.pass(ctx, 1, f); err != nil {
+			return err
+		}
+	}
+	for before := ""; ; {
+		list, err := c.store.Accounts().List(ctx, c.app, store.Page{Limit: 250, Before: before})
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		for _, a := range list {
+			if a.Status == latchkey.AccountConnecting {
+				f.outage++
+			}
+			if a.Status == latchkey.AccountCredentials {
+				f.wronged++
+			}
+		}
+		before = string(list[len(list)-1].ID)
+	}
+}
