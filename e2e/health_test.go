@@ -101,7 +101,7 @@ func (h *house) breakAndMend(t *testing.T, name string, scripts bool) {
 		t.Errorf("notified with %s", n.body)
 	}
 	h.api.must(t, http.StatusOK, http.MethodDelete, "/v1/accounts/"+account+"/reconnect-url", nil)
-	res, err := http.Get(url) //nolint:noctx // one look
+	res, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func (s *Service) Check(ctx context.Context, app latchkey.ApplicationID, idOrExt
 		return a, err
 	}
 	held := s.weigh(ctx, s.laneOf(a.Provider, a.Params), a, health)
-	return s.write(ctx, a, health, held)
+	return s.write(ctx, a, health, held == suspected)
 }
 
 // begin takes the account's turn in this process; claim takes it over all replicas.

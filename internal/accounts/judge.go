@@ -31,6 +31,18 @@ const (
 	longStable = 7 * 24 * time.Hour
 )
 
+// trust is how far refusals are to be believed now.
+type trust int
+
+const (
+	trusted trust = iota
+	// unsure: this process has just started, and has seen nothing but refusals there. Another may have
+	// known why.
+	unsure
+	// suspected: most accounts are refused at once.
+	suspected
+)
+
 // policy is how long things are waited for.
 type policy struct{ every, patience time.Duration }
 
@@ -38,9 +50,9 @@ type policy struct{ every, patience time.Duration }
 // where checks are every quarter of an hour.
 func (p policy) confirm() time.Duration { return p.every / 10 }
 
-// judge puts on the account what a scheduled check makes of it. held says that refusals are not to be
+// judge puts on the account what a scheduled check makes of it. t says how far refusals are to be
 // believed now. It is pure but for the clock, which is given.
-func (p policy) judge(a *latchkey.Account, h connector.Health, now time.Time, held bool) {
+func (p policy) judge(a *latchkey.Account, h connector.Health, now time.Time, t trust) {
 	if a.Watch.Since.After(now) {
 		a.Watch.Since = now // the clock was put back
 	}
@@ -51,7 +63,7 @@ func (p policy) judge(a *latchkey.Account, h connector.Health, now time.Time, he
 	case latchkey.AccountConnecting:
 		p.outage(a, h, now)
 	default:
-		p.verdict(a, h, now, held)
+		p.verdict(a, h, now, t)
 	}
 }
 
@@ -87,15 +99,15 @@ func failed(a *latchkey.Account, now time.Time) {
 
 // verdict is what a refusal makes of an account. One is no reason to send anybody through the wizard:
 // it is said when a later check confirms it.
-func (p policy) verdict(a *latchkey.Account, h connector.Health, now time.Time, held bool) {
+func (p policy) verdict(a *latchkey.Account, h connector.Health, now time.Time, t trust) {
 	failed(a, now)
 	if a.Status == h.Status && a.Reason == h.Reason {
 		put(a, h)
 		undoubt(a)
 		return
 	}
-	if !p.believe(a, h, now, held) {
-		if held && a.Watch.Doubts >= refusalsSaid && a.Status == latchkey.AccountOK {
+	if !p.believe(a, h, now, t) {
+		if t == suspected && a.Watch.Doubts >= refusalsSaid && a.Status == latchkey.AccountOK {
 			a.Status, a.Reason = latchkey.AccountConnecting, latchkey.ReasonProviderTrouble
 		}
 		return
@@ -106,7 +118,7 @@ func (p policy) verdict(a *latchkey.Account, h connector.Health, now time.Time, 
 }
 
 // believe notes a refusal, and tells whether it has been found often and long enough.
-func (p policy) believe(a *latchkey.Account, h connector.Health, now time.Time, held bool) bool {
+func (p policy) believe(a *latchkey.Account, h connector.Health, now time.Time, t trust) bool {
 	w := &a.Watch
 	if w.Doubt != h.Status || w.DoubtSince.After(now) {
 		w.Doubt, w.Doubts, w.DoubtSince = h.Status, 0, now
@@ -114,7 +126,7 @@ func (p policy) believe(a *latchkey.Account, h connector.Health, now time.Time, 
 	w.DoubtReason = h.Reason
 	w.Doubts++
 	age := now.Sub(w.DoubtSince)
-	if held {
+	if t != trusted {
 		return w.Doubts >= refusalsHeld && age >= p.patience
 	}
 	return w.Doubts >= refusalsSaid && age >= p.confirm()/2

@@ -12,7 +12,7 @@ import (
 
 // TestJudge plays checks one after the other, each when the one before asked for it, and reads off when
 // the status changed. In a script o is a good check, x an outage, r a refusal, R one while the provider
-// is under suspicion, b a blocked mailbox; (r)n is n of them.
+// is under suspicion, u one when nothing else is known, b a blocked mailbox; (r)n is n of them.
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -32,6 +32,8 @@ func TestJudge(t *testing.T) {
 		"it repairs itself":                 {"CREDENTIALS", "rrro", "4:OK"},
 		"blocked":                           {"OK", "bb", "2:ERROR account_blocked"},
 		"suspicion is said as an outage":    {"OK", "RRRRR", "2:CONNECTING provider_trouble"},
+		"just started":                      {"OK", "uuo", ""},
+		"just started, and refused":         {"OK", "uur", "3:CREDENTIALS password_changed"},
 		"suspicion passes":                  {"OK", "RRRo", "2:CONNECTING provider_trouble, 4:OK"},
 		"suspicion proves right":            {"OK", "RRRrr", "2:CONNECTING provider_trouble, 4:CREDENTIALS password_changed"},
 		"an outage without end":             {"OK", strings.Repeat("x", 40), "2:CONNECTING host_unreachable, n:ERROR host_unreachable"},
@@ -54,9 +56,10 @@ func TestJudge(t *testing.T) {
 				h := map[rune]connector.Health{
 					'o': {Status: "OK"}, 'x': {Status: "CONNECTING", Reason: latchkey.ReasonHostUnreachable},
 					'r': {Status: "CREDENTIALS", Reason: latchkey.ReasonPasswordChanged}, 'R': {Status: "CREDENTIALS", Reason: latchkey.ReasonPasswordChanged},
+					'u': {Status: "CREDENTIALS", Reason: latchkey.ReasonPasswordChanged},
 					'b': {Status: "ERROR", Reason: latchkey.ReasonBlocked},
 				}[r]
-				p.judge(&a, h, now, r == 'R')
+				p.judge(&a, h, now, map[rune]trust{'R': suspected, 'u': unsure}[r])
 				if a.Status != was || a.Reason != why {
 					a.StatusAt = now
 					n := fmt.Sprint(i + 1)
@@ -120,30 +123,30 @@ func TestClockJumps(t *testing.T) {
 	down := connector.Health{Status: "CONNECTING", Reason: latchkey.ReasonTLS}
 	no := connector.Health{Status: "CREDENTIALS", Reason: latchkey.ReasonPasswordChanged}
 	a := latchkey.Account{Status: "OK"}
-	p.judge(&a, down, now, false)
-	p.judge(&a, down, now.Add(time.Minute), false)
+	p.judge(&a, down, now, trusted)
+	p.judge(&a, down, now.Add(time.Minute), trusted)
 	now = now.Add(365 * 24 * time.Hour)
-	if p.judge(&a, down, now, false); a.Status != "CONNECTING" {
+	if p.judge(&a, down, now, trusted); a.Status != "CONNECTING" {
 		t.Errorf("a leap of the clock made it %s", a.Status)
 	}
 	now = now.Add(-2 * 365 * 24 * time.Hour)
 	for range 10 {
 		now = now.Add(30 * time.Minute)
-		p.judge(&a, down, now, false)
+		p.judge(&a, down, now, trusted)
 	}
 	if a.Status != "CONNECTING" {
 		t.Errorf("five hours after the clock was put back it is %s", a.Status)
 	}
 	for range 3 {
 		now = now.Add(30 * time.Minute)
-		p.judge(&a, down, now, false)
+		p.judge(&a, down, now, trusted)
 	}
 	if a.Status != "ERROR" {
 		t.Errorf("after more than six hours it is %s", a.Status)
 	}
 	b := latchkey.Account{Status: "OK"}
-	p.judge(&b, no, now, false)
-	p.judge(&b, no, now.Add(-time.Hour), false)
+	p.judge(&b, no, now, trusted)
+	p.judge(&b, no, now.Add(-time.Hour), trusted)
 	if b.Status != "OK" || b.Watch.Doubts != 1 {
 		t.Errorf("two refusals at no distance were believed: %s, %d", b.Status, b.Watch.Doubts)
 	}

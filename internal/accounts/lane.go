@@ -205,9 +205,9 @@ func (l *lane) suspected(now time.Time) bool {
 // works notes that an account of the lane is well.
 func (s *Service) works(l *lane) { l.count(s.now(), true, 0) }
 
-// refusal notes that an account was refused that had not been, and tells whether that is held back:
-// so many are refused that the provider is under suspicion. All replicas count together.
-func (s *Service) refusal(ctx context.Context, l *lane) bool {
+// refusal notes that an account was refused that had not been, and tells how far that is to be believed:
+// where so many are refused, the provider is under suspicion. All replicas count together.
+func (s *Service) refusal(ctx context.Context, l *lane) trust {
 	now := s.now()
 	n, err := s.cfg.Store.Tries().Count(ctx, l.bucket("refusals"), circuitWindow, now)
 	if err != nil {
@@ -219,5 +219,18 @@ func (s *Service) refusal(ctx context.Context, l *lane) bool {
 	if after && !before {
 		s.cfg.Log.WarnContext(ctx, "refusals are held back: most accounts are refused at once", slog.String("lane", l.name), slog.Int("refusals", n))
 	}
-	return after
+	switch {
+	case after:
+		return suspected
+	case l.silent() && now.Sub(s.begun) < min(circuitWindow, s.policy().every*2/3) && !now.Before(s.begun):
+		return unsure
+	}
+	return trusted
+}
+
+// silent tells whether no good result was seen lately.
+func (l *lane) silent() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.results[0].fine+l.results[1].fine == 0
 }

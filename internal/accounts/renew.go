@@ -35,8 +35,8 @@ type renewal struct {
 	used latchkey.Account // as it was claimed
 	connector.Refreshed
 	outage error
-	// held says that a refusal is not to be believed now.
-	held bool
+	// trust is how far a refusal is to be believed now.
+	trust trust
 	// asked says that somebody waits for the answer: two refusals in a row then are one.
 	asked bool
 }
@@ -66,7 +66,7 @@ func (s *Service) renew(ctx context.Context, a latchkey.Account, asked bool) (la
 	switch {
 	case r.outage != nil || r.RefusedApp != "" || refused(a.Status):
 	case r.Refused != nil:
-		r.held = s.refusal(ctx, l)
+		r.trust = s.refusal(ctx, l)
 	case r.changed():
 		s.works(l)
 	}
@@ -267,12 +267,12 @@ func (s *Service) renewalRefused(a *latchkey.Account, h connector.Health, now ti
 		h.Status = latchkey.AccountCredentials
 	}
 	p := s.policy()
-	if refused(a.Status) || p.believe(a, h, now, r.held) || r.asked && !r.held {
+	if refused(a.Status) || p.believe(a, h, now, r.trust) || r.asked && r.trust != suspected {
 		undoubt(a)
 		refuse(a, h)
 		return
 	}
-	if r.held && a.Watch.Doubts >= refusalsSaid && a.Status == latchkey.AccountOK {
+	if r.trust == suspected && a.Watch.Doubts >= refusalsSaid && a.Status == latchkey.AccountOK {
 		a.Status, a.Reason = latchkey.AccountConnecting, latchkey.ReasonProviderTrouble
 	}
 	a.RefreshAt = now.Add(p.confirm() + spread(p.confirm()/5))

@@ -144,8 +144,8 @@ func (s *Service) checkClaimed(ctx context.Context, checker connector.Checker, l
 	if ctx.Err() != nil {
 		return
 	}
-	held := s.weigh(ctx, l, a, h)
-	if err := s.conclude(context.WithoutCancel(ctx), a, claim, h, held); err != nil && !errs.Is(err, errs.CodeNotFound) {
+	t := s.weigh(ctx, l, a, h)
+	if err := s.conclude(context.WithoutCancel(ctx), a, claim, h, t); err != nil && !errs.Is(err, errs.CodeNotFound) {
 		s.notChecked(ctx, d.ID, err)
 	}
 }
@@ -170,24 +170,24 @@ func (s *Service) tryOnce(ctx context.Context, checker connector.Checker, a latc
 	return connector.Health{Status: latchkey.AccountConnecting, Reason: latchkey.ReasonHostUnreachable, Detail: err.Error()}
 }
 
-// weigh tells the lane of a result, and says whether a refusal is to be held back.
-func (s *Service) weigh(ctx context.Context, l *lane, a latchkey.Account, h connector.Health) bool {
+// weigh tells the lane of a result, and says how far a refusal is to be believed.
+func (s *Service) weigh(ctx context.Context, l *lane, a latchkey.Account, h connector.Health) trust {
 	switch {
 	case h.Status == latchkey.AccountOK:
 		s.works(l)
-		return false
+		return trusted
 	case h.Status == latchkey.AccountConnecting, a.Status == h.Status:
-		return l.suspected(s.now())
+		return trusted // nothing that anybody could doubt
 	}
 	return s.refusal(ctx, l)
 }
 
 // conclude writes what a scheduled check found. Mostly nothing has changed, and it is one statement; if
 // the account was mended or deleted in the meantime, the check says nothing about it.
-func (s *Service) conclude(ctx context.Context, checked latchkey.Account, claim time.Time, h connector.Health, held bool) error {
+func (s *Service) conclude(ctx context.Context, checked latchkey.Account, claim time.Time, h connector.Health, t trust) error {
 	now := s.now()
 	s.observe(checked, h)
-	a := s.judged(checked, h, now, held)
+	a := s.judged(checked, h, now, t)
 	if h.Secret == nil && a.Status == checked.Status && a.Reason == checked.Reason && slices.Equal(a.Sources, checked.Sources) {
 		if err := s.cfg.Store.Checks().Finish(ctx, a, claim); err != nil && !errors.Is(err, store.ErrStale) {
 			return err
@@ -204,7 +204,7 @@ func (s *Service) conclude(ctx context.Context, checked latchkey.Account, claim 
 		if wrote = stored.CheckAt.Equal(claim) && stored.UpdatedAt.Equal(checked.UpdatedAt); !wrote {
 			return nil
 		}
-		a = s.judged(stored, h, now, held)
+		a = s.judged(stored, h, now, t)
 		if h.Secret != nil {
 			a.Secret, a.UpdatedAt = h.Secret, now
 			if _, ok := s.cfg.Connectors[a.Provider].(connector.Refresher); ok {
@@ -220,10 +220,10 @@ func (s *Service) conclude(ctx context.Context, checked latchkey.Account, claim 
 }
 
 // judged is the account as a check leaves it.
-func (s *Service) judged(a latchkey.Account, h connector.Health, now time.Time, held bool) latchkey.Account {
+func (s *Service) judged(a latchkey.Account, h connector.Health, now time.Time, t trust) latchkey.Account {
 	p := s.policy()
 	was := a.Status
-	p.judge(&a, h, now, held)
+	p.judge(&a, h, now, t)
 	a.CheckedAt = now
 	if a.Status != was {
 		a.StatusAt = now

@@ -539,7 +539,7 @@ func TestDatabaseRestarts(t *testing.T) {
 func TestRefusedRenewalIsConfirmedLater(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "sqlite", 1, nil, nil)
-	a := l.account(t, "u", 10*time.Minute, -time.Second)
+	a := l.account(t, "u", time.Hour, -time.Second)
 	l.idp.next(refusal, refusal)
 	stop := l.run(t)
 	defer stop()
@@ -550,7 +550,7 @@ func TestRefusedRenewalIsConfirmedLater(t *testing.T) {
 		t.Errorf("%s, %d doubts", got.Status, got.Watch.Doubts)
 	}
 	l.idp.next(refusal, refusal)
-	l.advance(3 * time.Minute)
+	l.advance(12 * time.Minute) // a process that has just started is not sure
 	until(t, "refused again", func() bool { return l.get(t, a.ID).Status == latchkey.AccountCredentials })
 	if got := l.history(t, a.ID); !slices.Equal(got, []string{"CREDENTIALS refresh password_changed"}) {
 		t.Errorf("history %q", got)

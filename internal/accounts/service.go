@@ -102,6 +102,8 @@ type Service struct {
 	pace     map[latchkey.Provider]*pace
 	issued   ledger
 	lanes    lanes
+	// begun is when this process did.
+	begun time.Time
 }
 
 // New makes the service.
@@ -138,6 +140,7 @@ func New(cfg Config) *Service {
 		failures: failures{at: map[latchkey.AccountID]time.Time{}}, issued: ledger{open: map[ledgerKey]*ledgerEntry{}},
 		lanes: lanes{all: map[string]*lane{}},
 	}
+	s.begun = s.now()
 	for p := range cfg.Connectors {
 		s.pace[p] = newPace(cfg.Store.Paces(), p, cfg.RefreshRate)
 	}

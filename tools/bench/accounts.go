@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -47,15 +48,21 @@ type crowd struct {
 	checks  atomic.Int64
 }
 
-func (c *crowd) Check(context.Context, connector.Credential) (connector.Health, error) {
+func (c *crowd) Check(ctx context.Context, _ connector.Credential) (connector.Health, error) {
 	c.checks.Add(1)
 	if c.refuses.Load() {
-		return connector.Health{Status: latchkey.AccountCredentials, Reason: latchkey.ReasonPasswordChanged}, nil
+		return connector.Health{Status: latchkey.AccountCredentials, Reason: latchkey.ReasonPasswordChanged}, ctx.Err()
 	}
-	return connector.Health{Status: latchkey.AccountOK}, nil
+	return connector.Health{Status: latchkey.AccountOK}, ctx.Err()
 }
 
-func (c *crowd) Host(params json.RawMessage) string { return string(params) }
+// Host is one of many, but in the outage: that is of one provider.
+func (c *crowd) Host(params json.RawMessage) string {
+	if c.refuses.Load() {
+		return "one"
+	}
+	return string(params)
+}
 
 // care is an installation that only looks after accounts.
 type care struct {
@@ -156,7 +163,7 @@ func (c *care) replicas(ctx context.Context, n int) (stop func(), err error) {
 		c.crowds = append(c.crowds, who)
 		st := c.stores[i]
 		s := accounts.New(accounts.Config{
-			Store: st, Events: hooks.New(hooks.Config{Store: st, Now: c.now, Log: c.log}), Seal: c.ring, Now: c.now, Log: c.log,
+			Store: st, Events: hooks.New(hooks.Config{Store: st, Client: http.DefaultClient, Now: c.now, Log: c.log}), Seal: c.ring, Now: c.now, Log: c.log,
 			Connectors: map[latchkey.Provider]connector.Connector{latchkey.IMAP: who}, CheckRate: 1e9, CheckPoll: 20 * time.Millisecond,
 		})
 		wg.Go(func() {
@@ -220,7 +227,7 @@ func (c *care) aside(ctx context.Context, f *careFigures, done <-chan struct{}) 
 			return err
 		}
 		f.list = append(f.list, time.Since(began))
-		if before = ""; len(list) > 0 && rand.IntN(50) > 0 { //nolint:gosec // any page
+		if before = ""; len(list) > 0 && rand.IntN(50) > 0 {
 			before = string(list[len(list)-1].ID)
 		}
 		now := c.now()
@@ -237,8 +244,9 @@ func (c *care) aside(ctx context.Context, f *careFigures, done <-chan struct{}) 
 	}
 }
 
-// pass lets so many replicas check everything that is due, and returns who did how many.
-func (c *care) pass(ctx context.Context, n int, f *careFigures) (time.Duration, []int, error) {
+// pass lets so many replicas check everything that is due, and returns who did how many. Work goes on
+// aside where f is given, and for so long at least.
+func (c *care) pass(ctx context.Context, n int, f *careFigures, least time.Duration) (time.Duration, []int, error) {
 	began := time.Now()
 	stop, err := c.replicas(ctx, n)
 	if err != nil {
@@ -254,6 +262,7 @@ func (c *care) pass(ctx context.Context, n int, f *careFigures) (time.Duration, 
 	}
 	err = c.idle(ctx)
 	took := time.Since(began)
+	time.Sleep(least)
 	close(done)
 	err = errors.Join(err, <-aside)
 	stop()
@@ -280,7 +289,7 @@ func measureCare(ctx context.Context, name, dir, url string, n int) (f *careFigu
 		return nil, err
 	}
 	before := heap()
-	took, _, err := c.pass(ctx, 1, f)
+	took, _, err := c.pass(ctx, 1, nil, time.Second)
 	if err != nil {
 		return nil, err
 	}
@@ -289,11 +298,20 @@ func measureCare(ctx context.Context, name, dir, url string, n int) (f *careFigu
 	if f.dueNone, err = c.due(ctx); err != nil {
 		return nil, err
 	}
+	// The accounts have drifted apart: now they come one by one, as they do for years.
+	c.offset.Add(int64(40 * time.Minute))
+	say("%s: lists, while the checks go on", name)
+	if _, _, err = c.pass(ctx, 1, nil, 0); err != nil {
+		return nil, err
+	}
+	if _, _, err = c.pass(ctx, 1, f, 15*time.Second); err != nil {
+		return nil, err
+	}
 	if url != "" {
 		for _, replicas := range []int{2, 4} {
 			say("%s: %d replicas", name, replicas)
 			c.offset.Add(int64(time.Hour))
-			if _, f.shares[replicas], err = c.pass(ctx, replicas, nil); err != nil {
+			if _, f.shares[replicas], err = c.pass(ctx, replicas, nil, 2*time.Second); err != nil {
 				return nil, err
 			}
 		}
@@ -306,12 +324,14 @@ func (c *care) outage(ctx context.Context, f *careFigures) error {
 	say("%s: an outage of the provider", f.name)
 	c.refuse.Store(true)
 	defer c.refuse.Store(false)
-	for range 3 {
+	in := careFigures{}
+	for range 2 {
 		c.offset.Add(int64(40 * time.Minute))
-		if _, _, err := c.pass(ctx, 1, f); err != nil {
+		if _, _, err := c.pass(ctx, 1, &in, time.Second); err != nil {
 			return err
 		}
 	}
+	f.links = in.links
 	for before := ""; ; {
 		list, err := c.store.Accounts().List(ctx, c.app, store.Page{Limit: 250, Before: before})
 		if err != nil {

@@ -35,6 +35,8 @@ type options struct {
 	profile   string
 	// signInsOnly measures sign-ins alone.
 	signInsOnly bool
+	accounts    int
+	only        bool
 }
 
 func main() {
@@ -55,10 +57,13 @@ func main() {
 	flag.BoolVar(&o.postgres, "postgres", true, "a second pass on PostgreSQL")
 	flag.BoolVar(&o.hooksOnly, "deliveries", false, "deliveries alone")
 	flag.BoolVar(&o.signInsOnly, "signins", false, "sign-ins alone")
+	flag.IntVar(&o.accounts, "accounts", 100_000, "connected accounts to look after; 0 for none")
+	flag.BoolVar(&o.only, "accounts-only", false, "look after accounts, and measure nothing else")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles into this folder, and no table")
 	flag.Parse()
 	if *short {
 		o.rounds, o.each, o.journeys, o.starts, o.idle = 1, time.Second, 120, 3, 2*time.Second
+		o.accounts = min(o.accounts, 2000)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -85,6 +90,16 @@ func bench(ctx context.Context, o options) (err error) {
 	if o.profile != "" {
 		return profiles(ctx, o, dir)
 	}
+	if o.only {
+		m := measured{machine: describeMachine(), options: o}
+		if err := careOf(ctx, o, dir, &m); err != nil {
+			return err
+		}
+		if !m.printCare(os.Stdout) {
+			return errMissed
+		}
+		return nil
+	}
 	say("building")
 	binary := filepath.Join(dir, "latchkey")
 	if err := build(ctx, binary); err != nil {
@@ -95,6 +110,9 @@ func bench(ctx context.Context, o options) (err error) {
 		return err
 	}
 	if err := measure(ctx, o, dir, binary, &m); err != nil {
+		return err
+	}
+	if err := careOf(ctx, o, dir, &m); err != nil {
 		return err
 	}
 	if !m.print(os.Stdout) {

@@ -52,6 +52,7 @@ type measured struct {
 	insert     []float64
 	mail       []mailReport
 	engines    []*engineFigures
+	care       []*careFigures
 }
 
 // contender is a server under load.

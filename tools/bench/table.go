@@ -84,6 +84,7 @@ func (m *measured) print(w io.Writer) bool {
 			rows = append(rows, e.deliveryRows()...)
 		}
 	}
+	rows = append(rows, m.careRows()...)
 	rows = append(rows, row{what: "size of the binary (CGO_ENABLED=0)", figure: mib(m.binarySize)})
 	fmt.Fprintf(w, "%s\n\n", m.machine)
 	fmt.Fprintf(w, "Other programs took %.0f %% of the machine's time under the loads.\n\n", 100*m.others)
@@ -91,6 +92,21 @@ func (m *measured) print(w io.Writer) bool {
 		m.options.rounds, m.options.each, m.options.conns, m.options.starts)
 	writeTable(w, rows)
 	return !slices.ContainsFunc(rows, func(r row) bool { return r.verdict == miss })
+}
+
+// printCare is print for the accounts alone.
+func (m *measured) printCare(w io.Writer) bool {
+	rows := m.careRows()
+	fmt.Fprintf(w, "%s\n\n", m.machine)
+	writeTable(w, rows)
+	return !slices.ContainsFunc(rows, func(r row) bool { return r.verdict == miss })
+}
+
+func (m *measured) careRows() (rows []row) {
+	for _, f := range m.care {
+		rows = append(rows, f.rows()...)
+	}
+	return rows
 }
 
 func writeTable(w io.Writer, rows []row) {

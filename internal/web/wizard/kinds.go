@@ -128,6 +128,9 @@ func (z *Wizard) noticeOf(p *page, s speaker, v hosted.View) {
 	switch v.Step.ID {
 	case hosted.StepStart:
 		p.Who = s.parts("page.who")
+		if v.Link.Type == latchkey.LinkReconnect {
+			p.Who = s.parts("page.who.reconnect")
+		}
 		z.tilesOf(p, s, v)
 		if len(p.Tiles) > 0 {
 			p.Main = nil

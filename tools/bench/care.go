@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"latchkey/internal/pgtest"
+)
+
+// The targets of looking after accounts.
+const (
+	wantList = 20 * time.Millisecond // at p99
+	wantHeap = 1 << 10               // bytes an account
+)
+
+// careOf measures looking after many accounts on both databases, in this process.
+func careOf(ctx context.Context, o options, dir string, m *measured) error {
+	if o.accounts == 0 {
+		return nil
+	}
+	urls := []string{""}
+	if o.postgres {
+		u, err := pgtest.Start(true)
+		if err != nil {
+			return err
+		}
+		urls = append(urls, u)
+	}
+	for i, u := range urls {
+		folder := filepath.Join(dir, fmt.Sprint("care", i))
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return err
+		}
+		f, err := measureCare(ctx, []string{"SQLite", "PostgreSQL"}[i], folder, u, o.accounts)
+		if err != nil {
+			return fmt.Errorf("accounts: %w", err)
+		}
+		m.care = append(m.care, f)
+	}
+	return nil
+}
+
+func quantile(all []time.Duration, q float64) time.Duration {
+	if len(all) == 0 {
+		return 0
+	}
+	s := slices.Sorted(slices.Values(all))
+	return s[min(int(q*float64(len(s))), len(s)-1)]
+}
+
+func (f *careFigures) rows() []row {
+	on := fmt.Sprintf("%s, %d accounts: ", f.name, f.accounts)
+	rows := []row{
+		{
+			on + "a look for due accounts", "", ms(f.dueAll), ms(f.dueNone) + " where none is due", none,
+		},
+		{on + "checks that cost nothing", "", count(f.perSecond), fmt.Sprintf("needed for one each 15 minutes: %.0f/s", float64(f.accounts)/900), judge(f.perSecond > float64(f.accounts)/900)},
+		{on + "memory an account", "≤ 1 KiB", fmt.Sprintf("%.0f B", max(f.heapEach, 0)), "heap after a pass over all, against before", judge(f.heapEach < wantHeap)},
+		{
+			on + "a page of 50, while checks go on", "≤ 20 ms at p99", ms(quantile(f.list, 0.99)) + " at p99",
+			fmt.Sprintf("p50 %s, of %d", ms(quantile(f.list, 0.5)), len(f.list)), judge(quantile(f.list, 0.99) <= wantList),
+		},
+		{
+			on + "a link made, in the outage of the provider", "", ms(quantile(f.links, 0.99)) + " at p99", fmt.Sprintf("p50 %s, of %d", ms(quantile(f.links, 0.5)), len(f.links)), none,
+		},
+		{
+			on + "outage of the provider: told CREDENTIALS", "0", fmt.Sprint(f.wronged), fmt.Sprintf("told CONNECTING: %d", f.outage), judge(f.wronged == 0 && f.outage >= f.accounts*99/100),
+		},
+	}
+	for _, n := range []int{2, 4} {
+		if s := f.shares[n]; len(s) > 0 {
+			sum := 0
+			for _, x := range s {
+				sum += x
+			}
+			rows = append(rows, row{
+				fmt.Sprintf("%s%d replicas share the checks", on, n), "each account once", fmt.Sprint(s),
+				fmt.Sprintf("%d checks of %d accounts", sum, f.accounts), judge(sum == f.accounts),
+			})
+		}
+	}
+	return rows
+}
