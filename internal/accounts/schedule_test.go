@@ -373,7 +373,7 @@ func TestProvidersOutage(t *testing.T) {
 	each(t, func(t *testing.T, engine string) {
 		t.Helper()
 		l, worlds := newMailLab(t, engine, 2, nil, nil)
-		ids := l.mailboxes(t, 800, "idp")
+		ids := l.mailboxes(t, 200, "idp")
 		alone := l.mailboxes(t, 1, "elsewhere")
 		// All refuse from now on, but the checks come one after the other, as they do.
 		for _, w := range worlds {
