@@ -19,7 +19,7 @@ const (
 
 // careOf measures looking after many accounts on both databases, in this process.
 func careOf(ctx context.Context, o options, dir string, m *measured) error {
-	if o.accounts == 0 || o.hooksOnly {
+	if o.accounts == 0 || o.hooksOnly || o.signInsOnly {
 		return nil
 	}
 	urls := []string{""}
