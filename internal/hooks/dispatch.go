@@ -70,7 +70,7 @@ func (h *Hooks) Run(ctx context.Context) error {
 	defer stopTries()
 	d := &dispatcher{
 		h: h, posts: make(chan func(), 256), tries: tries, record: make(chan flown, quickPlaces+slowPlaces),
-		queues: map[string]*queue{}, paces: map[string]*pace{}, blocked: map[*queue]struct{}{},
+		queues: map[string]*queue{}, paces: map[string]*pace{}, places: newPlaces(), blocked: map[*queue]struct{}{},
 		calls: calls{signal: make(chan struct{}, 1), queues: map[string]struct{}{}},
 	}
 	var services sync.WaitGroup
@@ -113,7 +113,7 @@ func (d *dispatcher) run(ctx context.Context, stopTries func()) {
 		case <-grace:
 			stopTries()
 		}
-		if d.stopping && d.places == (places{}) {
+		if d.stopping && d.places.none() {
 			d.drain()
 			return
 		}
@@ -229,18 +229,19 @@ func (d *dispatcher) pump(q *queue) {
 	}
 	stuck := false
 	for len(q.waiting) > 0 {
-		slow, ok := d.places.take(q.pace)
+		app := q.waiting[0].d.ApplicationID
+		slow, ok := d.places.take(q.pace, app)
 		if !ok {
 			d.blocked[q] = struct{}{}
 			break
 		}
 		it := q.next()
 		if it == nil {
-			d.places.free(q.pace, slow)
+			d.places.free(q.pace, app, slow)
 			stuck = true
 			break
 		}
-		it.slow = slow
+		it.slow, it.app = slow, app
 		q.begin(it)
 		d.aside(func() { d.fly(q, it) })
 	}
@@ -370,7 +371,7 @@ func (d *dispatcher) fly(q *queue, it *item) {
 
 // land gives the place back.
 func (d *dispatcher) land(q *queue, it *item) {
-	d.places.free(q.pace, it.slow)
+	d.places.free(q.pace, it.app, it.slow)
 	q.end(it)
 }
 

@@ -71,9 +71,10 @@ func (db database) replica(t *testing.T, owner string) *replica {
 	if err != nil {
 		t.Fatal(err)
 	}
+	client := out.Client(safehttp.Webhook, safehttp.ClientOptions{Timeout: 3 * time.Second, IdlePerHost: 64})
+	client.Transport = signs{client.Transport, owner}
 	r.hooks = hooks.New(hooks.Config{
-		Store: r.store, Watch: r.store, Now: time.Now, Log: log, Owner: owner, Sole: db.url == "",
-		Client: out.Client(safehttp.Webhook, safehttp.ClientOptions{Timeout: 3 * time.Second, IdlePerHost: 64}),
+		Store: r.store, Watch: r.store, Now: time.Now, Log: log, Owner: owner, Sole: db.url == "", Client: client,
 	})
 	apps, err := r.store.Applications().List(t.Context())
 	if err != nil {
@@ -94,6 +95,20 @@ func (db database) replica(t *testing.T, owner string) *replica {
 		}
 	})
 	return r
+}
+
+// sentBy says which replica sent a delivery.
+const sentBy = "X-Sent-By"
+
+type signs struct {
+	next  http.RoundTripper
+	owner string
+}
+
+func (s signs) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set(sentBy, s.owner)
+	return s.next.RoundTrip(r)
 }
 
 // run begins sending.
@@ -437,7 +452,7 @@ func TestEndpointIsPaused(t *testing.T) {
 	until(t, "the pause after 410", func() bool { return paused(g.ID) == latchkey.PausedGone })
 	// Not only received but on record: the time of the next try is reckoned then.
 	recorded := func() int {
-		list, err := l.hooks.Deliveries(t.Context(), l.app.ID, f.ID, store.Page{Limit: 1})
+		list, _, err := l.hooks.Deliveries(t.Context(), l.app.ID, f.ID, store.Page{Limit: 1})
 		if err != nil || len(list) != 1 {
 			t.Fatalf("%v %v", list, err)
 		}
@@ -513,7 +528,7 @@ func TestReplay(t *testing.T) {
 		if got := l.firsts(string(acc)); !slices.IsSorted(got) || len(got) != n {
 			t.Errorf("replayed in the order %v", got)
 		}
-		list, err := r.hooks.Deliveries(t.Context(), r.app.ID, e.ID, store.Page{Limit: 1})
+		list, _, err := r.hooks.Deliveries(t.Context(), r.app.ID, e.ID, store.Page{Limit: 1})
 		if err != nil || len(list) != 1 {
 			t.Fatal(err)
 		}

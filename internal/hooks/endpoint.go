@@ -32,6 +32,10 @@ func (h *Hooks) CreateEndpoint(ctx context.Context, app latchkey.ApplicationID, 
 		return latchkey.Endpoint{}, errs.InvalidFields(problems...)
 	}
 	err := h.changeEndpoints(ctx, app, func(ctx context.Context, tx store.Tx) error {
+		// Or requests side by side would each count without the others.
+		if err := tx.Applications().Lock(ctx, app); err != nil {
+			return err
+		}
 		all, err := tx.Endpoints().List(ctx, app)
 		if err != nil {
 			return err
@@ -120,7 +124,8 @@ func (h *Hooks) changeEndpoint(
 		if err := tx.Endpoints().Update(ctx, e); err != nil {
 			return err
 		}
-		if was.Paused != "" && e.Paused == "" {
+		// Another address has its own days: Update does not write this.
+		if was.Paused != "" && e.Paused == "" || was.URL != e.URL {
 			e.FailingSince = time.Time{}
 			if err := tx.Endpoints().MarkFailing(ctx, id, time.Time{}); err != nil {
 				return err

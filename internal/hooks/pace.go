@@ -1,6 +1,10 @@
 package hooks
 
-import "time"
+import (
+	"time"
+
+	"latchkey"
+)
 
 // How many tries at one receiver are under way in this process. It begins with a few, grows with
 // every quick answer, and shrinks to next to nothing where none comes: a dead receiver costs the
@@ -42,29 +46,51 @@ func (p *pace) answered(good bool, took time.Duration) {
 	}
 }
 
-// places hands out this process's.
-type places struct{ quick, slow int }
+// places hands out this process's. One application never has more than half of a kind: a new receiver
+// begins as a quick one, and whoever makes up new ones all the time would keep everybody's places.
+type places struct {
+	quick, slow held
+}
+
+// held are the places of a kind that are taken.
+type held struct {
+	all  int
+	apps map[latchkey.ApplicationID]int
+}
+
+func newPlaces() places {
+	return places{quick: held{apps: map[latchkey.ApplicationID]int{}}, slow: held{apps: map[latchkey.ApplicationID]int{}}}
+}
+
+func (s *places) none() bool { return s.quick.all == 0 && s.slow.all == 0 }
 
 // take gives a place for a try at the receiver, and tells of which kind.
-func (s *places) take(p *pace) (slow, ok bool) {
+func (s *places) take(p *pace, app latchkey.ApplicationID) (slow, ok bool) {
 	slow = p.slow()
-	switch {
-	case p.flying >= p.limit, slow && s.slow >= slowPlaces, !slow && s.quick >= quickPlaces:
+	if p.flying >= p.limit {
 		return slow, false
-	case slow:
-		s.slow++
-	default:
-		s.quick++
 	}
+	kind, most := &s.quick, quickPlaces
+	if slow {
+		kind, most = &s.slow, slowPlaces
+	}
+	if kind.all >= most || kind.apps[app] >= most/2 {
+		return slow, false
+	}
+	kind.all++
+	kind.apps[app]++
 	p.flying++
 	return slow, true
 }
 
-func (s *places) free(p *pace, slow bool) {
-	p.flying--
+func (s *places) free(p *pace, app latchkey.ApplicationID, slow bool) {
+	kind := &s.quick
 	if slow {
-		s.slow--
-	} else {
-		s.quick--
+		kind = &s.slow
+	}
+	p.flying--
+	kind.all--
+	if kind.apps[app]--; kind.apps[app] == 0 {
+		delete(kind.apps, app)
 	}
 }

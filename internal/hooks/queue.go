@@ -41,7 +41,9 @@ type item struct {
 	lane  string
 	first bool
 	begun bool
-	slow  bool // kind of its place
+	// slow and app say whose place it has, and of which kind.
+	slow bool
+	app  latchkey.ApplicationID
 }
 
 func newQueue(id string, p *pace) *queue {

@@ -21,7 +21,13 @@ type ReplayArgs struct {
 	EndpointID    latchkey.EndpointID    `json:"endpoint_id"`
 	After         latchkey.EventID       `json:"after"`
 	Until         latchkey.EventID       `json:"until"`
+	// Asked is when it was asked for.
+	Asked time.Time `json:"asked"`
 }
+
+// replaySettle is when every event that was written before a question can be read: PostgreSQL's newest
+// are held back for a second.
+const replaySettle = 2 * time.Second
 
 // replayBatch is how many events are looked at in one transaction.
 const replayBatch = 200
@@ -100,24 +106,35 @@ type Logged struct {
 	Tries []latchkey.Attempt
 }
 
-// Deliveries lists what an endpoint was sent, newest first.
-func (h *Hooks) Deliveries(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, p store.Page) ([]Logged, error) {
+// mostAnswers bounds the answers of receivers in one page of the log: a page of hundreds, with a score
+// of tries each, could otherwise hold gigabytes.
+const mostAnswers = 4 << 20
+
+// Deliveries lists what an endpoint was sent, newest first. Where the answers are long it ends early:
+// more tells that the next page begins after its last.
+func (h *Hooks) Deliveries(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, p store.Page) (out []Logged, more bool, err error) {
 	if _, err := h.Endpoint(ctx, app, id); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	ds, err := h.store.Deliveries().ByEndpoint(ctx, app, id, p)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	out := make([]Logged, len(ds))
+	size := 0
 	for i, d := range ds {
 		tries, err := h.store.Deliveries().Attempts(ctx, d.ID)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		out[i] = Logged{Delivery: d, Tries: tries}
+		out = append(out, Logged{Delivery: d, Tries: tries})
+		for _, t := range tries {
+			size += len(t.Response)
+		}
+		if size > mostAnswers && i < len(ds)-1 {
+			return out, true, nil
+		}
 	}
-	return out, nil
+	return out, false, nil
 }
 
 // Replay sends a delivery again, as it was, with the same webhook-id: to its endpoint as that is now,
@@ -159,8 +176,10 @@ func (h *Hooks) ReplaySince(ctx context.Context, app latchkey.ApplicationID, id 
 		if _, err := h.unpaused(ctx, tx, app, id); err != nil {
 			return err
 		}
+		now := h.now()
 		return enqueue(ctx, tx, JobReplay, ReplayArgs{
-			ApplicationID: app, EndpointID: id, After: latchkey.EventIDAt(since), Until: latchkey.EventIDAt(h.now().Add(time.Millisecond)),
+			ApplicationID: app, EndpointID: id, After: latchkey.EventIDAt(since), Until: latchkey.EventIDAt(now.Add(time.Millisecond)),
+			Asked: now.UTC(),
 		})
 	})
 }
@@ -194,10 +213,17 @@ func (h *Hooks) HandleReplay(ctx context.Context, args ReplayArgs) error {
 				ds = append(ds, d)
 			}
 		}
-		if err := tx.Deliveries().Create(ctx, ds...); err != nil || over {
+		if err := tx.Deliveries().Create(ctx, ds...); err != nil {
 			return err
 		}
-		return enqueue(ctx, tx, JobReplay, args)
+		if !over {
+			return enqueue(ctx, tx, JobReplay, args)
+		}
+		// Events of just before the question may still be held back from readers: it looks once more.
+		if again := args.Asked.Add(replaySettle); h.now().Before(again) {
+			return enqueueAt(ctx, tx, JobReplay, args, again)
+		}
+		return nil
 	})
 	if errs.Is(err, errs.CodeWebhookPaused) || errs.Is(err, errs.CodeNotFound) {
 		return nil // paused or deleted meanwhile: there is nobody to tell
@@ -206,11 +232,15 @@ func (h *Hooks) HandleReplay(ctx context.Context, args ReplayArgs) error {
 }
 
 func enqueue(ctx context.Context, tx store.Tx, kind string, args any) error {
+	return enqueueAt(ctx, tx, kind, args, time.Time{})
+}
+
+func enqueueAt(ctx context.Context, tx store.Tx, kind string, args any, at time.Time) error {
 	enc, err := json.Marshal(args)
 	if err != nil {
 		return fmt.Errorf("hooks: job: %w", err)
 	}
-	return tx.Enqueue(ctx, store.Job{Kind: kind, Args: enc})
+	return tx.Enqueue(ctx, store.Job{Kind: kind, Args: enc, RunAt: at})
 }
 
 // Handlers are the jobs that hooks needs done.

@@ -58,14 +58,14 @@ func TestQueuesOfAReceiverAreSpread(t *testing.T) {
 
 // TestPace shrinks for those that do not answer, and keeps their places apart.
 func TestPace(t *testing.T) {
-	var s places
+	s := newPlaces()
 	p := newPace()
 	for range 10 {
 		p.noAnswer()
 	}
 	taken := 0
 	for {
-		slow, ok := s.take(p)
+		slow, ok := s.take(p, "app_1")
 		if !ok {
 			break
 		}
@@ -74,7 +74,7 @@ func TestPace(t *testing.T) {
 		}
 		taken++
 	}
-	if taken != leastTries || s.quick != 0 {
+	if taken != leastTries || s.quick.all != 0 {
 		t.Errorf("%d tries at one that never answers, %+v", taken, s)
 	}
 	for range 200 {
@@ -82,5 +82,30 @@ func TestPace(t *testing.T) {
 	}
 	if p.limit != mostTries || p.slow() {
 		t.Errorf("after quick answers: %d", p.limit)
+	}
+}
+
+// TestPlacesOfOneApplication has one application make up receivers that nobody has met yet: others
+// still get places of both kinds.
+func TestPlacesOfOneApplication(t *testing.T) {
+	s := newPlaces()
+	dead := newPace()
+	dead.limit = leastTries
+	for range 1000 {
+		s.take(newPace(), "app_greedy")
+		d := *dead
+		s.take(&d, "app_greedy")
+	}
+	if s.quick.all != quickPlaces/2 || s.slow.all != slowPlaces/2 {
+		t.Errorf("one application has %d and %d places", s.quick.all, s.slow.all)
+	}
+	p := newPace()
+	slow, ok := s.take(p, "app_other")
+	if !ok || slow {
+		t.Fatal("another application has no place")
+	}
+	s.free(p, "app_other", slow)
+	if _, kept := s.quick.apps["app_other"]; kept || p.flying != 0 {
+		t.Error("an application that has no place any more is remembered")
 	}
 }

@@ -16,10 +16,12 @@ const (
 	MaxEndpointName     = 100
 	MaxPatterns         = 50
 	MaxPattern          = 64
-	MaxEndpointAccounts = 1000
+	MaxEndpointAccounts = 250
 	MaxHeaders          = 20
 	MaxHeaderKey        = 100
 	MaxHeaderValue      = 4096
+	// MaxHeaderBytes is for all of them together: few servers take more than 8 KiB of headers.
+	MaxHeaderBytes = 6 << 10
 )
 
 // EndpointSpec is what an application says of an endpoint. What is nil stays as it is. The address
@@ -109,6 +111,7 @@ var ours = []string{ //nolint:gochecknoglobals // constant
 // checkHeaders reads the application's own headers. No message holds a value: they are secrets.
 func checkHeaders(in []latchkey.Header, fail func(field string, code errs.Code, message string)) []latchkey.Header {
 	var out []latchkey.Header
+	size := 0
 	have := map[string]bool{}
 	for i, x := range in {
 		at := "headers[" + strconv.Itoa(i) + "]"
@@ -136,7 +139,11 @@ func checkHeaders(in []latchkey.Header, fail func(field string, code errs.Code, 
 			}
 			continue // they are in any case
 		}
+		size += len(x.Key) + len(x.Value)
 		out = append(out, latchkey.Header{Key: x.Key, Value: x.Value})
+	}
+	if size > MaxHeaderBytes {
+		fail("headers", errs.CodeTooLong, "Names and values may have "+strconv.Itoa(MaxHeaderBytes)+" characters together.")
 	}
 	return out
 }

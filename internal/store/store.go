@@ -107,6 +107,9 @@ type Applications interface {
 	// FollowedUntil is that time; zero where nobody did.
 	Follow(ctx context.Context, id latchkey.ApplicationID, until time.Time) error
 	FollowedUntil(ctx context.Context, id latchkey.ApplicationID) (time.Time, error)
+	// Lock keeps others who lock it waiting until the transaction ends: what is counted of the
+	// application is then not outdated when it is added to. Only inside InTx.
+	Lock(ctx context.Context, id latchkey.ApplicationID) error
 }
 
 // Keys are looked up by hash.

@@ -42,6 +42,17 @@ func (a applications) Get(ctx context.Context, id latchkey.ApplicationID) (v lat
 	return a.fromRow(row)
 }
 
+// Lock has nothing to do on SQLite, which has one writer.
+func (a applications) Lock(ctx context.Context, id latchkey.ApplicationID) error {
+	return a.locked(ctx, func(ctx context.Context, q *sqlgen.Queries) error {
+		_, err := q.GetApplication(ctx, string(id))
+		return err
+	}, func(ctx context.Context, q *sqlgen.Queries) error {
+		_, err := q.LockApplication(ctx, string(id))
+		return err
+	})
+}
+
 func (a applications) ByName(ctx context.Context, name string) (v latchkey.Application, err error) {
 	var row sqlgen.Application
 	err = a.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {

@@ -102,7 +102,7 @@ type Webhooks interface {
 	ResumeEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Endpoint, error)
 	DeleteEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) error
 	TestEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Delivery, error)
-	Deliveries(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, p store.Page) ([]hooks.Logged, error)
+	Deliveries(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, p store.Page) (page []hooks.Logged, more bool, err error)
 	Delivery(ctx context.Context, app latchkey.ApplicationID, id latchkey.DeliveryID) (latchkey.Delivery, []latchkey.Attempt, error)
 	Replay(ctx context.Context, app latchkey.ApplicationID, id latchkey.DeliveryID) (latchkey.Delivery, error)
 	ReplaySince(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, since time.Time) error
@@ -177,6 +177,8 @@ type API struct {
 	base      string
 	keyLimit  *web.Limiter
 	wrongKeys *web.Limiter
+	// replays are of one webhook: each may set off as many deliveries as there are events.
+	replays   *web.Limiter
 	listening listening
 	// document is made when somebody first asks for it.
 	document func() (document, error)
@@ -189,6 +191,7 @@ func New(cfg Config) *API {
 		base:      strings.TrimSuffix(cfg.BaseURL.String(), "/"),
 		keyLimit:  web.NewLimiter(cfg.KeyLimit, cfg.Now),
 		wrongKeys: web.NewLimiter(cfg.WrongKeyLimit, cfg.Now),
+		replays:   web.NewLimiter(web.Limit{PerSecond: replaysPerSecond, Burst: replaysAtOnce}, cfg.Now),
 		listening: listening{apps: map[latchkey.ApplicationID]int{}},
 	}
 	a.document = sync.OnceValues(a.describe)

@@ -106,6 +106,10 @@ func paged[T any](items []T, limit int, id func(T) string) ([]T, *string) {
 	if !more || len(items) == 0 {
 		return items, nil
 	}
-	cursor := base64.StdEncoding.EncodeToString([]byte(id(items[len(items)-1])))
-	return items, &cursor
+	return items, cursorAfter(id(items[len(items)-1]))
+}
+
+func cursorAfter(id string) *string {
+	cursor := base64.StdEncoding.EncodeToString([]byte(id))
+	return &cursor
 }

@@ -160,11 +160,14 @@ func (a *API) listWebhookDeliveries(ctx context.Context, c *call) (answer, error
 	if err := q.finish(); err != nil {
 		return answer{}, err
 	}
-	all, err := a.cfg.Webhooks.Deliveries(ctx, c.app.ID, e.ID, oneMore(page))
+	all, more, err := a.cfg.Webhooks.Deliveries(ctx, c.app.ID, e.ID, oneMore(page))
 	if err != nil {
 		return answer{}, err
 	}
 	all, cursor := paged(all, page.Limit, func(d hooks.Logged) string { return string(d.ID) })
+	if more && cursor == nil {
+		cursor = cursorAfter(string(all[len(all)-1].ID))
+	}
 	out := deliveryList{Object: "DeliveryList", Items: make([]delivery, len(all)), Cursor: cursor}
 	for i, d := range all {
 		out.Items[i] = c.showDelivery(d, e)
@@ -215,6 +218,12 @@ func (a *API) replayDelivery(ctx context.Context, c *call) (answer, error) {
 // keptEvents is how far back events can be read.
 const keptEvents = 30 * 24 * time.Hour
 
+// How often all past events of one webhook may be sent again.
+const (
+	replaysPerSecond = 1.0 / 60
+	replaysAtOnce    = 5
+)
+
 // replayWebhook answers POST /webhooks/{id}/replay.
 func (a *API) replayWebhook(ctx context.Context, c *call) (answer, error) {
 	e, err := a.webhookOf(ctx, c)
@@ -227,6 +236,9 @@ func (a *API) replayWebhook(ctx context.Context, c *call) (answer, error) {
 	}
 	since := readReplay(f, a.now())
 	if err := f.done(); err != nil {
+		return answer{}, err
+	}
+	if err := a.replays.Take(string(e.ID)); err != nil {
 		return answer{}, err
 	}
 	if err := a.cfg.Webhooks.ReplaySince(ctx, c.app.ID, e.ID, since); err != nil {

@@ -62,7 +62,7 @@ func (a *API) webhookRoutes() []route {
 			},
 		},
 		{
-			method: http.MethodPost, path: "/webhooks/{id}/rotate-secret", permission: latchkey.PermWebhooks, handle: a.rotateWebhookSecret,
+			method: http.MethodPost, path: "/webhooks/{id}/rotate-secret", permission: latchkey.PermWebhooks, creating: true, handle: a.rotateWebhookSecret,
 			doc: doc{
 				id: "rotateWebhookSecret", tag: tagWebhooks, summary: "Get a new secret",
 				text:    "For a day deliveries carry two signatures, with the new secret and with the one before. Verifying libraries take either.",
@@ -79,7 +79,7 @@ func (a *API) webhookRoutes() []route {
 			},
 		},
 		{
-			method: http.MethodPost, path: "/webhooks/{id}/test", permission: latchkey.PermWebhooks, handle: a.testWebhook,
+			method: http.MethodPost, path: "/webhooks/{id}/test", permission: latchkey.PermWebhooks, creating: true, handle: a.testWebhook,
 			doc: doc{
 				id: "testWebhook", tag: tagWebhooks, summary: "Send a test event",
 				text:    "Send a `webhook.test` event to this webhook alone. How that went is in its deliveries.",
@@ -89,11 +89,11 @@ func (a *API) webhookRoutes() []route {
 			},
 		},
 		{
-			method: http.MethodPost, path: "/webhooks/{id}/replay", permission: latchkey.PermWebhooks, handle: a.replayWebhook,
+			method: http.MethodPost, path: "/webhooks/{id}/replay", permission: latchkey.PermWebhooks, creating: true, handle: a.replayWebhook,
 			doc: doc{
 				id: "replayWebhook", tag: tagWebhooks, summary: "Replay events",
 				text: "Send every event again that the webhook wants and that was written since then, with the ids that they had, in order. " +
-					"It goes on in the background.",
+					"It goes on in the background. Five times at once, then once a minute.",
 				params: []param{webhookIDParam()}, request: replayRequest{}, examples: replayExamples(),
 				answers: []docAnswer{{status: http.StatusAccepted, text: "The replay has begun.", body: replayStarted{}}},
 				errors:  []int{http.StatusNotFound, http.StatusConflict},
@@ -108,7 +108,7 @@ func (a *API) deliveryRoutes() []route {
 			method: http.MethodGet, path: "/webhooks/{id}/deliveries", permission: latchkey.PermWebhooks, handle: a.listWebhookDeliveries,
 			doc: doc{
 				id: "listWebhookDeliveries", tag: tagWebhooks, summary: "Read the delivery log",
-				text:    "What was sent to the webhook within the last 30 days, newest first, with every try and what was answered.",
+				text:    "What was sent to the webhook within the last 30 days, newest first, with every try and what was answered. A page is shorter than asked for where answers are long.",
 				params:  append([]param{webhookIDParam()}, pageParams()...),
 				answers: []docAnswer{{status: http.StatusOK, text: "A page of deliveries.", body: deliveryList{}}},
 				errors:  []int{http.StatusNotFound},
@@ -123,7 +123,7 @@ func (a *API) deliveryRoutes() []route {
 			},
 		},
 		{
-			method: http.MethodPost, path: "/deliveries/{id}/replay", permission: latchkey.PermWebhooks, handle: a.replayDelivery,
+			method: http.MethodPost, path: "/deliveries/{id}/replay", permission: latchkey.PermWebhooks, creating: true, handle: a.replayDelivery,
 			doc: doc{
 				id: "replayDelivery", tag: tagWebhooks, summary: "Replay a delivery",
 				text:    "Send it again with the same `webhook-id` and body, also to a link's notify_url: a new delivery with tries of its own.",

@@ -30,7 +30,7 @@ type WebhookFields struct {
 	Name       string       `json:"name,omitempty" maxLength:"100" doc:"For your own lists."`
 	Headers    []HeaderPair `json:"headers,omitempty" maxItems:"20" nullable:"false" doc:"Headers of your own on every delivery. All of them are replaced. Values are never shown again."`
 	Payload    string       `json:"payload,omitempty" enum:"native,account_status" doc:"native: the event. account_status: {\"AccountStatus\":{…}}, for events of accounts alone."`
-	AccountIDs []string     `json:"account_ids,omitempty" maxItems:"1000" nullable:"false" doc:"Events of these accounts only; an empty list means all."`
+	AccountIDs []string     `json:"account_ids,omitempty" maxItems:"250" nullable:"false" doc:"Events of these accounts only; an empty list means all."`
 	Enabled    *bool        `json:"enabled,omitempty" doc:"false pauses it, true resumes it."`
 	Format     string       `json:"format,omitempty" enum:"json" doc:"Deliveries are JSON."`
 }

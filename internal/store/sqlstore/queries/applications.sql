@@ -6,6 +6,9 @@ ON CONFLICT DO NOTHING;
 -- name: GetApplication :one
 SELECT * FROM applications WHERE id = $1;
 
+-- name: LockApplication :one
+SELECT id FROM applications WHERE id = $1 FOR NO KEY UPDATE;
+
 -- name: ApplicationByName :one
 SELECT * FROM applications WHERE name = $1;
 

@@ -151,6 +151,17 @@ func (q *Queries) ListApplications(ctx context.Context) ([]Application, error) {
 	return items, nil
 }
 
+const lockApplication = `-- name: LockApplication :one
+SELECT id FROM applications WHERE id = $1 FOR NO KEY UPDATE
+`
+
+func (q *Queries) LockApplication(ctx context.Context, id string) (string, error) {
+	row := q.db.QueryRowContext(ctx, lockApplication, id)
+	var id_2 string
+	err := row.Scan(&id_2)
+	return id_2, err
+}
+
 const updateApplication = `-- name: UpdateApplication :execrows
 UPDATE applications SET name = $1, test = $2, providers = $3, webhook_secret = $4,
     sender = $5, auth_server_url = $6
