@@ -106,8 +106,8 @@ func TestEveryWrongFieldAtOnce(t *testing.T) {
 			[]string{
 				"type: invalid_value", "providers[0]: invalid_value", "providers[1]: invalid_value", "reconnect_account: invalid_value",
 				"account_id: invalid_value", "expiresOn: invalid_date", "name: too_short", "success_redirect_url: invalid_url",
-				"failure_redirect_url: invalid_url", "notify_url: too_long", "email: invalid_email", "locale: invalid_value",
-				"metadata.a: invalid_type", "proxy: unsupported", "disabled_options: unsupported", "password: unknown_field",
+				"failure_redirect_url: invalid_url", "notify_url: too_long", "locale: invalid_value",
+				"metadata.a: invalid_type", "email: invalid_email", "proxy: unsupported", "disabled_options: unsupported", "password: unknown_field",
 			},
 		},
 		"types": {
@@ -116,9 +116,9 @@ func TestEveryWrongFieldAtOnce(t *testing.T) {
 			"email":false,"account_id":[1],"locale":1,"metadata":["` + c + `"],"bypass_success_screen":1,"allow_server_change":{},"api_url":1,"expected_identity":2}`,
 			[]string{
 				"type: invalid_type", "providers: invalid_type", "account_id: invalid_type", "expires_on: invalid_type",
-				"name: invalid_type", "success_redirect_url: invalid_type", "notify_failures: invalid_type", "email: invalid_type",
-				"expected_identity: invalid_type", "allow_server_change: invalid_type", "locale: invalid_type", "metadata: invalid_type",
-				"bypass_success_screen: invalid_type", "api_url: invalid_type",
+				"name: invalid_type", "success_redirect_url: invalid_type", "notify_failures: invalid_type",
+				"allow_server_change: invalid_type", "locale: invalid_type", "metadata: invalid_type",
+				"bypass_success_screen: invalid_type", "email: invalid_type", "expected_identity: invalid_type", "api_url: invalid_type",
 			},
 		},
 		"empty": {"/v1/links", `{"providers":[],"account_id":"","name":""}`, []string{"providers: required", "account_id: too_short", "name: too_short"}},
