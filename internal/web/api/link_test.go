@@ -226,7 +226,7 @@ func TestReadLinks(t *testing.T) {
 	got := h.as(h.trial, "GET", "/v1/links/"+id, "")
 	want := map[string]any{
 		"object": "Link", "id": id, "type": "create", "status": "created", "name": "user_1", "providers": []any{"IMAP", "MOCK"},
-		"external_id": "ada", "created_at": "2026-06-30T11:00:00.000Z", "expires_on": "2026-06-30T12:00:00.000Z", "account_id": nil,
+		"external_id": "ada", "key_id": string(h.trial.APIKey.ID), "created_at": "2026-06-30T11:00:00.000Z", "expires_on": "2026-06-30T12:00:00.000Z", "account_id": nil,
 		"last_failure": nil, "opened_count": 0.0, "metadata": map[string]any{"k": "v"}, "test": true,
 		"events": []any{map[string]any{"type": "link.created", "at": "2026-06-30T11:00:00.000Z"}},
 	}
