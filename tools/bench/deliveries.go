@@ -17,6 +17,7 @@ import (
 type deliveries struct {
 	alone, beside []float64 // a second to a fast endpoint, alone and beside a dead one
 	wait, shared  []time.Duration
+	flood         flood
 }
 
 const (
@@ -204,7 +205,11 @@ func (e *engineFigures) deliver(ctx context.Context, st *stage, binary, database
 	if err := st.enable(ctx, p, deadID, false); err != nil {
 		return err
 	}
-	if e.hooks.wait, err = st.paced(ctx, p, good); err != nil || database == "" {
+	if e.hooks.wait, err = st.paced(ctx, p, good); err != nil {
+		return err
+	}
+	good.reset()
+	if e.hooks.flood, err = st.flood(ctx, p, good, id, begun); err != nil || database == "" {
 		return err
 	}
 	e.hooks.shared, err = st.pacedShared(ctx, e.name, binary, database, p, good)
@@ -304,6 +309,7 @@ func (e *engineFigures) deliveryRows() []row {
 			fmt.Sprintf("p99 %s, at %d events/s", ms(at(d.wait, 99)), pace), judge(at(d.wait, 50) <= wantWait),
 		},
 	}
+	rows = append(rows, d.flood.rows(on)...)
 	if len(d.shared) > 0 {
 		rows = append(rows, row{
 			on + "the same, where another replica sends half, p50", "≤ 50 ms", ms(at(d.shared, 50)),

@@ -221,7 +221,7 @@ const keptEvents = 30 * 24 * time.Hour
 // How often all past events of one webhook may be sent again.
 const (
 	replaysPerSecond = 1.0 / 60
-	replaysAtOnce    = 5
+	replaysAtOnce    = 10
 )
 
 // replayWebhook answers POST /webhooks/{id}/replay.

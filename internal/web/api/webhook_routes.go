@@ -93,7 +93,7 @@ func (a *API) webhookRoutes() []route {
 			doc: doc{
 				id: "replayWebhook", tag: tagWebhooks, summary: "Replay events",
 				text: "Send every event again that the webhook wants and that was written since then, with the ids that they had, in order. " +
-					"It goes on in the background. Five times at once, then once a minute.",
+					"It goes on in the background. Ten times at once, then once a minute.",
 				params: []param{webhookIDParam()}, request: replayRequest{}, examples: replayExamples(),
 				answers: []docAnswer{{status: http.StatusAccepted, text: "The replay has begun.", body: replayStarted{}}},
 				errors:  []int{http.StatusNotFound, http.StatusConflict},
