@@ -9,6 +9,8 @@ type ActorKind string
 const (
 	ActorKey ActorKind = "key" // an API key
 	ActorCLI ActorKind = "cli" // the command line
+	// ActorOperator is somebody in the dashboard; ActorID is the operator's id.
+	ActorOperator ActorKind = "operator"
 )
 
 // AuditOK is the outcome of what was done; otherwise it is the code of what was wrong.
@@ -21,7 +23,7 @@ type AuditEntry struct {
 	ApplicationID ApplicationID
 	At            time.Time
 	Actor         ActorKind
-	// ActorID is the key's id or the account of the operating system; ActorName says it in words.
+	// ActorID is the key's or operator's id, or the account of the operating system; ActorName says it in words.
 	ActorID, ActorName string
 	// Action is a verb and a noun, such as delete_account; Target is the id of what it was done to.
 	Action, Target string

@@ -43,6 +43,12 @@ type (
 	SignInID string
 	// OIDCClientID is cli_…
 	OIDCClientID string
+	// OperatorID is opr_…
+	OperatorID string
+	// LoginID is lgn_…
+	LoginID string
+	// PasskeyID is pky_…
+	PasskeyID string
 )
 
 // Prefixes of the ids, one for each noun that has one.
@@ -64,6 +70,9 @@ const (
 	prefixMail         = "eml_"
 	prefixSignIn       = "sin_"
 	prefixOIDCClient   = "cli_"
+	prefixOperator     = "opr_"
+	prefixLogin        = "lgn_"
+	prefixPasskey      = "pky_"
 )
 
 // Base32 with an alphabet in ASCII order, so that the text sorts as the bytes do.
@@ -128,6 +137,15 @@ func NewSignInID(now time.Time) SignInID { return SignInID(newID(prefixSignIn, n
 // NewOIDCClientID makes an OpenID Connect client's id, created at now.
 func NewOIDCClientID(now time.Time) OIDCClientID { return OIDCClientID(newID(prefixOIDCClient, now)) }
 
+// NewOperatorID makes an operator's id, created at now.
+func NewOperatorID(now time.Time) OperatorID { return OperatorID(newID(prefixOperator, now)) }
+
+// NewLoginID makes a login's id, created at now.
+func NewLoginID(now time.Time) LoginID { return LoginID(newID(prefixLogin, now)) }
+
+// NewPasskeyID makes a passkey's id, created at now.
+func NewPasskeyID(now time.Time) PasskeyID { return PasskeyID(newID(prefixPasskey, now)) }
+
 // newID takes 48 bits of milliseconds and 16 of the time within one, so that things made one after
 // the other in a transaction sort as they were made, then 64 random bits.
 func newID(prefix string, now time.Time) string {
@@ -174,6 +192,7 @@ func HasPrefixOfID(s string) bool {
 		prefixEndpoint, "dom_",
 		prefixSignIn,
 		prefixOIDCClient,
+		prefixOperator, prefixLogin, prefixPasskey,
 	} {
 		if strings.HasPrefix(s, p) {
 			return true

@@ -152,6 +152,16 @@ func (s *Service) List(ctx context.Context, app latchkey.ApplicationID, p store.
 	return s.cfg.Store.Accounts().List(ctx, app, p)
 }
 
+// ListByStatus is List of the accounts in one status.
+func (s *Service) ListByStatus(ctx context.Context, app latchkey.ApplicationID, st latchkey.AccountStatus, p store.Page) ([]latchkey.Account, error) {
+	return s.cfg.Store.Accounts().ListByStatus(ctx, app, st, p)
+}
+
+// CountByStatus counts the application's accounts in each status.
+func (s *Service) CountByStatus(ctx context.Context, app latchkey.ApplicationID) (map[latchkey.AccountStatus]int64, error) {
+	return s.cfg.Store.Accounts().CountByStatus(ctx, app)
+}
+
 // Get finds an account by our id or the application's own.
 func (s *Service) Get(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error) {
 	a, err := s.cfg.Store.Accounts().Get(ctx, app, idOrExternal)

@@ -65,6 +65,7 @@ func (in *installation) forget(ctx context.Context) error {
 			return in.store.SignIns().DeleteExpired(ctx, now.Add(-signin.Keep), forgetBatch)
 		},
 		"tries":   func() (int, error) { return in.store.Tries().DeleteExpired(ctx, now, forgetBatch) },
+		"logins":  func() (int, error) { return in.operators.Forget(ctx, forgetBatch) },
 		"answers": func() (int, error) { return in.store.Idempotency().DeleteExpired(ctx, now, forgetBatch) },
 	} {
 		total := 0

@@ -24,6 +24,7 @@ import (
 	"latchkey/internal/keepalive"
 	"latchkey/internal/mailer"
 	"latchkey/internal/metrics"
+	"latchkey/internal/operators"
 	"latchkey/internal/providerapps"
 	"latchkey/internal/safehttp"
 	"latchkey/internal/secret"
@@ -57,6 +58,7 @@ type installation struct {
 	engine     *hosted.Engine
 	connectors map[latchkey.Provider]connector.Connector
 	clients    *providerapps.Service
+	operators  *operators.Service
 	funnel     *funnel.Counter
 	lender     *authserver.Service
 
@@ -114,6 +116,9 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() 
 	in := &installation{cfg: cfg, log: log, now: now, store: st, ring: ring, metrics: count}
 	in.trail = audit.New(audit.Config{Store: st, Now: now, Log: log})
 	in.apps = applications.New(applications.Config{Store: st, Now: now, Log: log, NewWebhookSecret: hooks.NewSecret})
+	if in.operators, err = in.newOperators(nil); err != nil {
+		return nil, errors.Join(err, in.close())
+	}
 	return in, nil
 }
 
@@ -161,6 +166,9 @@ func (in *installation) build(ctx context.Context) error {
 		return err
 	}
 	if in.signIns, err = in.newSignIns(); err != nil {
+		return err
+	}
+	if in.operators, err = in.newOperators(invitations{in.mailer}); err != nil {
 		return err
 	}
 	callback := in.callbackURL()

@@ -29,6 +29,7 @@ type cli struct {
 	Listen      listenCmd      `cmd:"" help:"Print events as they happen, and forward them to an address of yours."`
 	App         appCmd         `cmd:"" help:"Make and list applications."`
 	Key         keyCmd         `cmd:"" help:"Make, list and delete API keys."`
+	Operator    operatorCmd    `cmd:"" help:"Invite, list and remove the people who use the dashboard."`
 	ProviderApp providerAppCmd `cmd:"" name:"provider-app" help:"Register, list, verify and delete OAuth clients (provider apps)."`
 	Keys        keysCmd        `cmd:"" help:"Rotate the keys that seal credentials."`
 	Audit       auditCmd       `cmd:"" help:"Print who did what, with keys and on the command line."`

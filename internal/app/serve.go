@@ -53,6 +53,9 @@ func (serveCmd) Run(c *console, cfg *config.Config) error {
 	if err := in.firstKey(c); err != nil {
 		return err
 	}
+	if err := in.firstOperator(c); err != nil {
+		return err
+	}
 	return in.serve(c.ctx, func(addr string) {
 		log.InfoContext(c.ctx, "latchkey is ready", slog.String("listen", addr), slog.String("base_url", cfg.BaseURL),
 			slog.String("database", in.store.Database().Engine()), slog.String("version", Version))
@@ -298,9 +301,14 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	board, err := in.newDashboard(base)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	pages.Register(mux)
 	signIns.Register(mux)
+	board.Register(mux)
 	v1.Register(mux)
 	mux.HandleFunc("GET /healthz", alive)
 	mux.HandleFunc("GET /readyz", in.ready(stopping))

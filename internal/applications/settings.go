@@ -15,6 +15,8 @@ import (
 
 // Settings are what an application may change about itself. What is nil stays as it is.
 type Settings struct {
+	// Name is what its end users read.
+	Name *string
 	// AuthServerURL is where its authentication server is; empty takes it away.
 	AuthServerURL *string
 }
@@ -28,11 +30,24 @@ func (s *Service) Change(ctx context.Context, id latchkey.ApplicationID, want Se
 			return latchkey.Application{}, errs.InvalidFields(errs.FieldError{Field: "auth_server_url", Code: errs.CodeInvalidURL, Message: why})
 		}
 	}
+	if want.Name != nil {
+		name, err := cleanName(*want.Name)
+		if err != nil {
+			return latchkey.Application{}, err
+		}
+		want.Name = &name
+	}
 	var app latchkey.Application
 	err := s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
 		var err error
 		if app, err = tx.Applications().Get(ctx, id); err != nil {
 			return err
+		}
+		if want.Name != nil && *want.Name != app.Name {
+			if err := nameFree(ctx, tx, app, *want.Name); err != nil {
+				return err
+			}
+			app.Name = *want.Name
 		}
 		if want.AuthServerURL != nil {
 			app.AuthServerURL = *want.AuthServerURL
@@ -42,6 +57,9 @@ func (s *Service) Change(ctx context.Context, id latchkey.ApplicationID, want Se
 	s.cache.forget(func(e entry) bool { return e.app.ID == id })
 	if errors.Is(err, store.ErrNotFound) {
 		return app, errs.NotFoundf("application")
+	}
+	if errors.Is(err, store.ErrConflict) {
+		return app, nameTaken(err)
 	}
 	if err == nil {
 		s.cfg.Log.InfoContext(ctx, "application changed", slog.String("app_id", string(id)), slog.Bool("auth_server", app.AuthServerURL != ""))
@@ -77,4 +95,20 @@ func inside(host string) bool {
 	}
 	a = a.Unmap()
 	return a.IsLoopback() || a.IsPrivate()
+}
+
+// nameFree refuses a name that another application has. "default" is made anew where it is missing, so
+// that one keeps its name.
+func nameFree(ctx context.Context, tx store.Tx, app latchkey.Application, name string) error {
+	if app.Name == DefaultName {
+		return errs.New(errs.Conflict, errs.CodeConflict, "Application \"default\" keeps its name. Set LATCHKEY_APP_NAME to change what its end users read.")
+	}
+	_, err := tx.Applications().ByName(ctx, name)
+	if err == nil {
+		return nameTaken(nil)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
 }

@@ -148,6 +148,9 @@ func (c *Config) DatabaseFile() string { return filepath.Join(c.Data, "latchkey.
 // MasterKeyFile is where the master key is made at the first start, if it is not configured.
 func (c *Config) MasterKeyFile() string { return filepath.Join(c.Data, "master.key") }
 
+// FirstOperatorFile is where the first operator's one-time link is written.
+func (c *Config) FirstOperatorFile() string { return filepath.Join(c.Data, "first-operator") }
+
 // FirstKeyFile is where the first API key is written if there is no terminal to show it on.
 func (c *Config) FirstKeyFile() string { return filepath.Join(c.Data, "first-key") }
 

@@ -186,6 +186,9 @@ func (s *Service) choose(ctx context.Context, tx store.Tx, m Message, chosen lat
 	return "", nil
 }
 
+// HasDefault tells whether the installation has a default sender.
+func (s *Service) HasDefault() bool { return s.cfg.Default.Set() }
+
 // Wake tells the worker of this process that there may be mail. It never blocks.
 func (s *Service) Wake() {
 	select {

@@ -63,6 +63,10 @@ type Tx interface {
 	Senders() Senders
 	Mails() Mails
 	Settings() Settings
+	Operators() Operators
+	Logins() Logins
+	Passkeys() Passkeys
+	OneTimes() OneTimes
 	Funnel() Funnel
 	Paces() Paces
 	Audit() AuditLog
@@ -195,6 +199,10 @@ type Accounts interface {
 	NextSequence(ctx context.Context, id latchkey.AccountID, now time.Time) (int64, time.Time, error)
 	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.AccountID) error
 	List(ctx context.Context, app latchkey.ApplicationID, p Page) ([]latchkey.Account, error)
+	// ListByStatus is List of those in one status, by index. CountByStatus counts the application's
+	// accounts in each status, by index.
+	ListByStatus(ctx context.Context, app latchkey.ApplicationID, st latchkey.AccountStatus, p Page) ([]latchkey.Account, error)
+	CountByStatus(ctx context.Context, app latchkey.ApplicationID) (map[latchkey.AccountStatus]int64, error)
 	// SameGrant counts the accounts of one identity at a provider that were connected through one OAuth
 	// client: to the provider, all of them are one grant. Provider apps with the same client id are one
 	// client, whichever applications registered them. Without a client (a session of its own) there are none.

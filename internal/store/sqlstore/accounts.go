@@ -145,6 +145,31 @@ func (a accounts) List(ctx context.Context, app latchkey.ApplicationID, p store.
 	return convert(rows, a.fromRow)
 }
 
+func (a accounts) ListByStatus(ctx context.Context, app latchkey.ApplicationID, st latchkey.AccountStatus, p store.Page) ([]latchkey.Account, error) {
+	q := sqlgen.ListAccountsByStatusParams{ApplicationID: string(app), Status: string(st), Before: before(p), Page: pageSize(p.Limit)}
+	var rows []sqlgen.Account
+	err := a.read(ctx, func(ctx context.Context, db *sqlgen.Queries) (err error) {
+		rows, err = db.ListAccountsByStatus(ctx, q)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, a.fromRow)
+}
+
+func (a accounts) CountByStatus(ctx context.Context, app latchkey.ApplicationID) (map[latchkey.AccountStatus]int64, error) {
+	out := map[latchkey.AccountStatus]int64{}
+	err := a.read(ctx, func(ctx context.Context, q *sqlgen.Queries) error {
+		rows, err := q.CountAccountsByStatus(ctx, string(app))
+		for _, r := range rows {
+			out[latchkey.AccountStatus(r.Status)] = r.N
+		}
+		return err
+	})
+	return out, err
+}
+
 func (a accounts) SameGrant(ctx context.Context, p latchkey.Provider, client latchkey.ProviderAppID, identity string) (n int64, err error) {
 	err = a.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
 		n, err = q.CountSameGrant(ctx, sqlgen.CountSameGrantParams{

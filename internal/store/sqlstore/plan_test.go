@@ -26,6 +26,8 @@ func hotQueries(t *testing.T) map[string]string {
 		"GetIdempotency", "FinishIdempotency", "ReleaseIdempotency", "DeleteExpiredIdempotency", "DeleteExpiredTries",
 		"DueForCheck", "StrandedChecks", "ClaimCheck", "FinishCheck", "TrimStatusChanges", "ListStatusChanges", "DeleteStatusChangesOf",
 		"DeleteStatusChangesBefore", "DeleteFunnelBefore", "GetCursor", "MoveCursor", "EventsOfLinks", "CountLinks",
+		"GetOperator", "OperatorByAddress", "MembershipsOf", "MembersOf", "LoginByToken", "TouchLogin", "ListLogins", "PasskeyByCredential", "ListPasskeys",
+		"GetOneTime", "TakeOneTime", "DeleteOneTimesOf", "DeleteExpiredOneTimes", "ListAccountsByStatus",
 		"DeleteLinksEnded", "ListAudit", "DeleteAuditBefore",
 		"ReconnectURLByToken", "TrimReconnectURLs", "DeleteReconnectURLsOf", "DeleteExpiredReconnectURLs",
 		"GetSignIn", "CountSignInTry", "RenewSignIn", "ProveSignIn", "CompleteSignIn", "DeleteExpiredSignIns", "MatchSignInRules", "AnySignInRule",

@@ -96,6 +96,10 @@ func (t tx) SignIns() store.SignIns             { return signIns{t} }
 func (t tx) SignInRules() store.SignInRules     { return signInRules{t} }
 func (t tx) OIDCClients() store.OIDCClients     { return oidcClients{t} }
 func (t tx) SigningKeys() store.SigningKeys     { return signingKeys{t} }
+func (t tx) Operators() store.Operators         { return operators{t} }
+func (t tx) Logins() store.Logins               { return logins{t} }
+func (t tx) Passkeys() store.Passkeys           { return passkeys{t} }
+func (t tx) OneTimes() store.OneTimes           { return oneTimes{t} }
 
 // read runs fn on the transaction, or on the readers' pool.
 func (t tx) read(ctx context.Context, fn writeFunc) error {

@@ -119,8 +119,8 @@ type auditEntry struct {
 }
 
 type auditActor struct {
-	Kind string  `json:"kind" enum:"key,cli" doc:"An API key, or the command line."`
-	ID   string  `json:"id" doc:"The key's id, or the account of the operating system."`
+	Kind string  `json:"kind" enum:"key,cli,operator" doc:"An API key, the command line, or somebody in the dashboard."`
+	ID   string  `json:"id" doc:"The key's or operator's id, or the account of the operating system."`
 	Name *string `json:"name"`
 }
 

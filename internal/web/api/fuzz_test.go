@@ -10,6 +10,7 @@ import (
 
 	"latchkey"
 	"latchkey/internal/errs"
+	"latchkey/internal/web"
 )
 
 // Whatever is sent, decoding neither panics nor says anything of a value that it refuses.
@@ -103,7 +104,7 @@ func FuzzRedirectURL(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if badURL(s) == "" {
+		if web.BadURL(s) == "" {
 			checkURL(t, s)
 		}
 	})
@@ -133,7 +134,7 @@ func TestURLs(t *testing.T) {
 		"https://a.test:99999": false, "https://a.test:": false, "https://a b.test": false, " https://a.test": false, "https://a.test/\x7f": false,
 		"https://bücher.test": false, "ftp://a.test": false, "https://": false, "https://[fe80::1%25eth0]/": false, "https://a.test/" + strings.Repeat("x", 2048): false,
 	} {
-		if why := badURL(s); (why == "") != ok {
+		if why := web.BadURL(s); (why == "") != ok {
 			t.Errorf("%q: %q", s, why)
 		}
 	}

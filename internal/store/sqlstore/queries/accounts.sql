@@ -37,6 +37,13 @@ DELETE FROM accounts WHERE application_id = $1 AND id = $2;
 SELECT * FROM accounts WHERE application_id = @application_id AND id < @before
 ORDER BY id DESC LIMIT @page;
 
+-- name: ListAccountsByStatus :many
+SELECT * FROM accounts WHERE application_id = @application_id AND status = @status AND id < @before
+ORDER BY id DESC LIMIT @page;
+
+-- name: CountAccountsByStatus :many
+SELECT status, count(*) AS n FROM accounts WHERE application_id = @application_id GROUP BY status;
+
 -- name: DueForRefresh :many
 SELECT * FROM accounts WHERE provider = @provider AND refresh_at > 0 AND refresh_at <= @now
 ORDER BY refresh_at LIMIT @page;

@@ -130,6 +130,38 @@ func (q *Queries) CountAccount(ctx context.Context, id string) (int64, error) {
 	return count, err
 }
 
+const countAccountsByStatus = `-- name: CountAccountsByStatus :many
+SELECT status, count(*) AS n FROM accounts WHERE application_id = $1 GROUP BY status
+`
+
+type CountAccountsByStatusRow struct {
+	Status string
+	N      int64
+}
+
+func (q *Queries) CountAccountsByStatus(ctx context.Context, applicationID string) ([]CountAccountsByStatusRow, error) {
+	rows, err := q.db.QueryContext(ctx, countAccountsByStatus, applicationID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountAccountsByStatusRow
+	for rows.Next() {
+		var i CountAccountsByStatusRow
+		if err := rows.Scan(&i.Status, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countAccountsOfProviderApp = `-- name: CountAccountsOfProviderApp :one
 SELECT count(*) FROM accounts WHERE application_id = $1 AND provider_app = $2
 `
@@ -429,6 +461,76 @@ type ListAccountsParams struct {
 
 func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]Account, error) {
 	rows, err := q.db.QueryContext(ctx, listAccounts, arg.ApplicationID, arg.Before, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Account
+	for rows.Next() {
+		var i Account
+		if err := rows.Scan(
+			&i.ID,
+			&i.ApplicationID,
+			&i.ExternalID,
+			&i.Provider,
+			&i.Name,
+			&i.Identity,
+			&i.Proof,
+			&i.Status,
+			&i.Reason,
+			&i.StatusAt,
+			&i.Sources,
+			&i.Params,
+			&i.Metadata,
+			&i.Options,
+			&i.Secret,
+			&i.Warnings,
+			&i.Sequence,
+			&i.Test,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.CheckedAt,
+			&i.ProviderApp,
+			&i.ExpiresAt,
+			&i.RefreshAt,
+			&i.RefreshClaim,
+			&i.CheckAt,
+			&i.Watch,
+			&i.EventAt,
+			&i.AuthServer,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listAccountsByStatus = `-- name: ListAccountsByStatus :many
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE application_id = $1 AND status = $2 AND id < $3
+ORDER BY id DESC LIMIT $4
+`
+
+type ListAccountsByStatusParams struct {
+	ApplicationID string
+	Status        string
+	Before        string
+	Page          int32
+}
+
+func (q *Queries) ListAccountsByStatus(ctx context.Context, arg ListAccountsByStatusParams) ([]Account, error) {
+	rows, err := q.db.QueryContext(ctx, listAccountsByStatus,
+		arg.ApplicationID,
+		arg.Status,
+		arg.Before,
+		arg.Page,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -235,6 +235,18 @@ type Link struct {
 	KeyID         string
 }
 
+type Login struct {
+	ID         string
+	OperatorID string
+	TokenHash  []byte
+	Method     string
+	UserAgent  string
+	Address    string
+	CreatedAt  int64
+	SeenAt     int64
+	ExpiresAt  int64
+}
+
 type Mail struct {
 	ID            string
 	ApplicationID string
@@ -263,6 +275,13 @@ type Member struct {
 	Beat int64
 }
 
+type Membership struct {
+	ApplicationID string
+	OperatorID    string
+	Role          string
+	CreatedAt     int64
+}
+
 type OidcClient struct {
 	ID             string
 	ApplicationID  string
@@ -276,9 +295,39 @@ type OidcClient struct {
 	UpdatedAt      int64
 }
 
+type OneTime struct {
+	TokenHash  []byte
+	Kind       string
+	OperatorID string
+	Body       []byte
+	CreatedAt  int64
+	ExpiresAt  int64
+}
+
+type Operator struct {
+	ID         string
+	Email      string
+	Address    string
+	Name       string
+	Owner      bool
+	AcceptedAt int64
+	CreatedAt  int64
+	UpdatedAt  int64
+}
+
 type Pace struct {
 	Name   string
 	FreeAt int64
+}
+
+type Passkey struct {
+	ID           string
+	OperatorID   string
+	Name         string
+	CredentialID []byte
+	Credential   []byte
+	CreatedAt    int64
+	UsedAt       int64
 }
 
 type ProviderApp struct {

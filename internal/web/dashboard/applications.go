@@ -1,0 +1,145 @@
+package dashboard
+
+import (
+	"errors"
+
+	"latchkey"
+	"latchkey/internal/applications"
+	"latchkey/internal/errs"
+)
+
+func applicationRoutes() []route {
+	return []route{
+		{method: get, path: "", access: accessSignedIn, handle: home},
+		{method: get, path: "/apps", access: accessSignedIn, handle: listApplications},
+		{method: get, path: "/apps/new", access: accessInstallation, handle: newApplication},
+		{method: post, path: "/apps/new", access: accessInstallation, action: "create_application", handle: createApplication},
+		{method: get, path: "/apps/{app}", access: accessViewer, section: "overview", handle: overview},
+		{method: get, path: "/apps/{app}/settings", access: accessViewer, section: "settings", handle: settingsPage},
+		{method: post, path: "/apps/{app}/settings", access: accessOwner, section: "settings", action: "change_application", handle: saveSettings},
+	}
+}
+
+// visible are the applications in which the operator has a role.
+func (c *call) visible() ([]latchkey.Application, error) {
+	all, err := c.d.cfg.Applications.List(c.ctx)
+	var out []latchkey.Application
+	for _, a := range all {
+		if c.roles.In(a.ID) != "" {
+			out = append(out, a)
+		}
+	}
+	return out, err
+}
+
+// home goes to the only application there is, or lets choose.
+func home(c *call) (answer, error) {
+	apps, err := c.visible()
+	if err != nil {
+		return answer{}, err
+	}
+	if len(apps) == 1 {
+		return answer{to: root + "/apps/" + string(apps[0].ID)}, nil
+	}
+	return answer{to: root + "/apps"}, nil
+}
+
+func listApplications(c *call) (answer, error) {
+	apps, err := c.visible()
+	if err != nil {
+		return answer{}, err
+	}
+	p := &page{Title: c.say("apps.title"), Lead: c.say("apps.lead")}
+	if c.roles.Installation() {
+		p.Actions = []button{{Text: c.say("apps.new"), Href: root + "/apps/new"}}
+	}
+	if len(apps) == 0 {
+		return answer{page: p.add(block{Empty: &empty{Title: c.say("apps.empty_title"), Text: c.say("apps.empty")}})}, nil
+	}
+	t := &table{Caption: c.say("apps.title"), Cols: []string{c.say("col.name"), c.say("col.id"), c.say("col.your_role"), c.say("col.created")}}
+	for _, a := range apps {
+		name := cell{Text: a.Name, Href: root + "/apps/" + string(a.ID)}
+		if a.Test {
+			name.Sub = c.say("apps.test")
+		}
+		t.Rows = append(t.Rows, row{name, {Text: string(a.ID), Mono: true}, {Text: c.say("role." + string(c.roles.In(a.ID)))}, when(a.CreatedAt)})
+	}
+	return answer{page: p.add(block{Table: t})}, nil
+}
+
+func (c *call) applicationForm() (*page, *form) {
+	return &page{Title: c.say("apps.new"), Lead: c.say("apps.new_lead"), Crumb: &link{c.say("apps.title"), root + "/apps"}},
+		&form{Action: root + "/apps/new", Submit: c.say("apps.create"), Cancel: root + "/apps", Fields: []field{
+			{Name: "name", Label: c.say("col.name"), Hint: c.say("apps.name_hint"), Required: true, Max: 100, Value: c.form("name")},
+			{Name: "test", Type: "checkbox", Label: c.say("apps.test_label"), Hint: c.say("apps.test_hint"), Checked: c.form("test") == "true"},
+		}}
+}
+
+func newApplication(c *call) (answer, error) {
+	p, f := c.applicationForm()
+	return answer{page: p.add(block{Form: f})}, nil
+}
+
+func createApplication(c *call) (answer, error) {
+	made, err := c.d.cfg.Applications.Create(c.ctx, applications.Spec{Name: c.form("name"), Test: c.form("test") == "true"})
+	if err != nil {
+		p, f := c.applicationForm()
+		return c.again(p, f, err)
+	}
+	p := &page{Title: c.say("apps.created", "name", made.Application.Name), Lead: c.say("once.lead")}
+	p.add(
+		block{Once: &once{Label: c.say("once.key"), Value: made.Key.Reveal(), Hint: c.say("once.key_hint")}},
+		block{Once: &once{Label: c.say("once.webhook_secret"), Value: made.Application.WebhookSecret, Hint: c.say("once.notify_hint")}},
+		block{Buttons: []button{{Text: c.say("apps.go"), Href: root + "/apps/" + string(made.Application.ID)}}},
+	)
+	return answer{page: p}, nil
+}
+
+func (c *call) settings() (*page, *form) {
+	return &page{Title: c.say("settings.title")}, &form{Action: c.appPath("/settings"), Submit: c.say("form.save"), Fields: []field{
+		{Name: "name", Label: c.say("col.name"), Hint: c.say("apps.name_hint"), Required: true, Max: 100, Value: c.app.Name},
+		{Name: "auth_server_url", Label: c.say("settings.auth_server"), Hint: c.say("settings.auth_server_hint"), Type: "url", Max: 2048, Value: c.app.AuthServerURL},
+	}}
+}
+
+func settingsPage(c *call) (answer, error) {
+	p, f := c.settings()
+	kind := c.say("settings.live")
+	if c.app.Test {
+		kind = c.say("settings.test")
+	}
+	p.add(block{Facts: []fact{
+		{c.say("col.id"), cell{Text: string(c.app.ID), Mono: true}},
+		{c.say("settings.kind"), cell{Text: kind}},
+		{c.say("col.created"), when(c.app.CreatedAt)},
+		{c.say("col.your_role"), cell{Text: c.say("role." + string(c.role))}},
+	}})
+	if c.may(accessOwner) {
+		return answer{page: p.add(block{Form: f})}, nil
+	}
+	auth := c.app.AuthServerURL
+	if auth == "" {
+		auth = "–"
+	}
+	p.add(block{Facts: []fact{{c.say("col.name"), cell{Text: c.app.Name}}, {c.say("settings.auth_server"), cell{Text: auth}}}})
+	return answer{page: p.add(block{Text: c.say("forbidden.owner")})}, nil
+}
+
+func saveSettings(c *call) (answer, error) {
+	var want applications.Settings
+	if name := c.form("name"); name != c.app.Name {
+		want.Name = &name
+	}
+	u := c.form("auth_server_url")
+	want.AuthServerURL = &u
+	_, err := c.d.cfg.Applications.Change(c.ctx, c.app.ID, want)
+	if err != nil {
+		p, f := c.settings()
+		f.Fields[0].Value, f.Fields[1].Value = c.form("name"), u
+		if e, ok := errors.AsType[*errs.Error](err); ok && e.Code == errs.CodeConflict && len(e.Fields) == 0 {
+			e.Fields = []errs.FieldError{{Field: "name", Code: e.Code, Message: e.Detail}}
+		}
+		return c.again(p, f, err)
+	}
+	return answer{to: c.appPath("/settings?done=saved")}, nil
+}

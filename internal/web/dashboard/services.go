@@ -1,0 +1,112 @@
+package dashboard
+
+import (
+	"context"
+	"time"
+
+	"latchkey"
+	"latchkey/internal/applications"
+	"latchkey/internal/funnel"
+	"latchkey/internal/hooks"
+	"latchkey/internal/hosted"
+	"latchkey/internal/operators"
+	"latchkey/internal/providerapps"
+	"latchkey/internal/secret"
+	"latchkey/internal/store"
+)
+
+// Operators are the people who come here.
+type Operators interface {
+	Authenticate(ctx context.Context, token string) (latchkey.Operator, latchkey.Login, error)
+	RolesOf(ctx context.Context, o latchkey.Operator) (operators.Roles, error)
+	Look(ctx context.Context, token string) (operators.Door, error)
+	Enter(ctx context.Context, token, email, name string, b operators.Browser) (operators.SignedIn, error)
+	Invite(ctx context.Context, i operators.Invite) (operators.Invitation, error)
+	Members(ctx context.Context, app latchkey.ApplicationID) ([]operators.Member, error)
+	SetRole(ctx context.Context, app latchkey.ApplicationID, id latchkey.OperatorID, role latchkey.Role) error
+	RemoveMember(ctx context.Context, app latchkey.ApplicationID, id latchkey.OperatorID) error
+	Rename(ctx context.Context, id latchkey.OperatorID, name string) error
+	Logins(ctx context.Context, o latchkey.OperatorID) ([]latchkey.Login, error)
+	EndLogin(ctx context.Context, o latchkey.OperatorID, id latchkey.LoginID) error
+	EndLogins(ctx context.Context, o latchkey.OperatorID) error
+	HasPasskeys() bool
+	Passkeys(ctx context.Context, o latchkey.OperatorID) ([]latchkey.Passkey, error)
+	BeginRegister(ctx context.Context, o latchkey.Operator) (operators.Ceremony, error)
+	Register(ctx context.Context, o latchkey.Operator, token, name string, answer []byte) (latchkey.Passkey, error)
+	DeletePasskey(ctx context.Context, o latchkey.OperatorID, id latchkey.PasskeyID) error
+	BeginPasskey(ctx context.Context) (operators.Ceremony, error)
+	Passkey(ctx context.Context, token string, answer []byte, b operators.Browser) (operators.SignedIn, error)
+}
+
+// Applications looks after applications and their keys.
+type Applications interface {
+	List(ctx context.Context) ([]latchkey.Application, error)
+	Get(ctx context.Context, id latchkey.ApplicationID) (latchkey.Application, error)
+	Create(ctx context.Context, spec applications.Spec) (applications.Created, error)
+	Change(ctx context.Context, id latchkey.ApplicationID, want applications.Settings) (latchkey.Application, error)
+	Keys(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.APIKey, error)
+	CreateKey(ctx context.Context, app latchkey.ApplicationID, name string, perms []latchkey.Permission) (latchkey.APIKey, secret.Text, error)
+	DeleteKey(ctx context.Context, app latchkey.ApplicationID, id latchkey.KeyID) error
+}
+
+// Links makes and reads links.
+type Links interface {
+	CreateLink(ctx context.Context, app latchkey.Application, spec hosted.LinkSpec) (hosted.CreatedLink, error)
+	Link(ctx context.Context, app latchkey.ApplicationID, id latchkey.LinkID) (latchkey.Link, []latchkey.Event, error)
+	Links(ctx context.Context, app latchkey.ApplicationID, f store.LinkFilter, p store.Page) ([]latchkey.Link, error)
+	ExpireLink(ctx context.Context, app latchkey.ApplicationID, id latchkey.LinkID) (latchkey.Link, error)
+	CreateReconnectURL(ctx context.Context, app latchkey.Application, spec hosted.ReconnectURLSpec) (hosted.CreatedReconnectURL, error)
+	RevokeReconnectURLs(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) error
+}
+
+// Accounts looks after connected accounts.
+type Accounts interface {
+	List(ctx context.Context, app latchkey.ApplicationID, p store.Page) ([]latchkey.Account, error)
+	ListByStatus(ctx context.Context, app latchkey.ApplicationID, st latchkey.AccountStatus, p store.Page) ([]latchkey.Account, error)
+	CountByStatus(ctx context.Context, app latchkey.ApplicationID) (map[latchkey.AccountStatus]int64, error)
+	Get(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
+	History(ctx context.Context, app latchkey.ApplicationID, idOrExternal string, p store.Page) ([]latchkey.StatusChange, error)
+	Check(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
+	Delete(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) error
+}
+
+// Webhooks looks after endpoints and what is sent to them.
+type Webhooks interface {
+	CreateEndpoint(ctx context.Context, app latchkey.ApplicationID, spec hooks.EndpointSpec) (latchkey.Endpoint, error)
+	Endpoints(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.Endpoint, error)
+	Endpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Endpoint, error)
+	UpdateEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, spec hooks.EndpointSpec) (latchkey.Endpoint, error)
+	RotateSecret(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Endpoint, error)
+	ResumeEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Endpoint, error)
+	DeleteEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) error
+	TestEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Delivery, error)
+	Deliveries(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, p store.Page) ([]hooks.Logged, error)
+	Delivery(ctx context.Context, app latchkey.ApplicationID, id latchkey.DeliveryID) (latchkey.Delivery, []latchkey.Attempt, error)
+	Replay(ctx context.Context, app latchkey.ApplicationID, id latchkey.DeliveryID) (latchkey.Delivery, error)
+}
+
+// ProviderApps looks after the OAuth clients of applications.
+type ProviderApps interface {
+	Create(ctx context.Context, app latchkey.ApplicationID, spec providerapps.Spec) (latchkey.ProviderApp, error)
+	List(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.ProviderApp, error)
+	Get(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (latchkey.ProviderApp, error)
+	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) error
+	Verify(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (providerapps.Verification, error)
+}
+
+// Funnel reads how far links got.
+type Funnel interface {
+	Read(ctx context.Context, app latchkey.ApplicationID, from, to time.Time) (funnel.Funnel, error)
+}
+
+// Trail writes the audit trail, and AuditLog reads it.
+type Trail interface {
+	Fill(e latchkey.AuditEntry) latchkey.AuditEntry
+	Write(ctx context.Context, e latchkey.AuditEntry)
+	Count(e latchkey.AuditEntry)
+}
+
+// AuditLog reads the audit trail.
+type AuditLog interface {
+	List(ctx context.Context, app latchkey.ApplicationID, p store.Page) ([]latchkey.AuditEntry, error)
+}
