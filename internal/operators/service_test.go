@@ -86,6 +86,7 @@ func (l *lab) first(t *testing.T) operators.SignedIn {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.advance(time.Second) // ids sort by time
 	return in
 }
 
