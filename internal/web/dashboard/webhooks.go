@@ -179,11 +179,14 @@ func webhookPage(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	logged, err := c.d.cfg.Webhooks.Deliveries(c.ctx, c.app.ID, e.ID, c.before("dlv_"))
+	logged, early, err := c.d.cfg.Webhooks.Deliveries(c.ctx, c.app.ID, e.ID, c.before("dlv_"))
 	if err != nil {
 		return answer{}, err
 	}
 	logged, more := paged(c, logged, func(d hooks.Logged) string { return string(d.ID) })
+	if early && more == "" {
+		more = "?before=" + string(logged[len(logged)-1].ID)
+	}
 	at := c.appPath("/webhooks/" + string(e.ID))
 	address := hostOf(e.URL)
 	if c.may(accessDeveloper) {
