@@ -39,6 +39,14 @@ const (
 	EventProviderAppBroken EventType = "provider_app.broken"
 	EventProviderAppMended EventType = "provider_app.mended"
 
+	// EventSenderProved tells that a sender's address agreed; EventSenderBroken that its mail host
+	// refuses it, and EventSenderMended that it does not any more.
+	EventSenderProved EventType = "sender.proved"
+	EventSenderBroken EventType = "sender.broken"
+	EventSenderMended EventType = "sender.mended"
+	// EventSenderSecretExpiring comes 30 and 7 days before the end of a client secret.
+	EventSenderSecretExpiring EventType = "sender.secret_expiring"
+
 	// EventWebhookPaused is told to the application's other endpoints.
 	EventWebhookPaused EventType = "webhook.paused"
 	// EventWebhookTest goes to the one endpoint that is tested.
@@ -54,7 +62,8 @@ func EventTypes() []EventType {
 		EventLinkCreated, EventLinkOpened, EventLinkStarted, EventLinkTakenOver, EventLinkCompleted, EventLinkFailed,
 		EventLinkCanceled, EventLinkExpired, EventFlowStep, EventFlowStepFailed, EventAccountConnected, EventAccountReconnected,
 		EventAccountStatusChanged, EventAccountServerChanged, EventAccountDeleted, EventAccountExpiring, EventAccessTokenIssued,
-		EventAccountRevoked, EventRevocationFailed, EventProviderAppBroken, EventProviderAppMended, EventWebhookPaused, EventWebhookTest,
+		EventAccountRevoked, EventRevocationFailed, EventProviderAppBroken, EventProviderAppMended,
+		EventSenderProved, EventSenderBroken, EventSenderMended, EventSenderSecretExpiring, EventWebhookPaused, EventWebhookTest,
 		EventSignInCompleted,
 	}
 }

@@ -47,6 +47,8 @@ type Sender struct {
 	Transport      Transport
 	// SecretExpiresAt is when the client secret ends, as the operator told us; zero where unknown.
 	SecretExpiresAt time.Time
+	// SecretTold is how many days before that somebody was told last; 0 for nobody yet.
+	SecretTold int
 
 	// Fallback lets mail that this sender cannot send leave through the installation's default sender.
 	Fallback bool
@@ -54,6 +56,8 @@ type Sender struct {
 	// OwnedAt is when it did. Nothing is sent from a sender before.
 	ProofHash []byte
 	OwnedAt   time.Time
+	// ProofExpiresAt is when the token ends.
+	ProofExpiresAt time.Time
 	// CheckedAt is the last check, Problem the code of what is wrong since then; empty means nothing.
 	CheckedAt time.Time
 	Problem   string

@@ -51,8 +51,9 @@ func (in *installation) handlers() map[string]store.Handler {
 			}
 			return in.engine.ExpireDue(ctx, args)
 		},
-		jobFunnel: func(ctx context.Context, _ store.RunningJob) error { return in.funnel.Count(ctx) },
-		jobForget: func(ctx context.Context, _ store.RunningJob) error { return in.forget(ctx) },
+		jobFunnel:  func(ctx context.Context, _ store.RunningJob) error { return in.funnel.Count(ctx) },
+		jobSenders: func(ctx context.Context, _ store.RunningJob) error { return in.senders.Remind(ctx) },
+		jobForget:  func(ctx context.Context, _ store.RunningJob) error { return in.forget(ctx) },
 	}
 	maps.Copy(all, in.hooks.Handlers())
 	for kind, h := range all {

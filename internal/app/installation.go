@@ -52,6 +52,7 @@ type installation struct {
 	listeners  listeners
 	mailer     *mailer.Service
 	signIns    *signin.Service
+	senders    *mailer.Senders
 	hooks      *hooks.Hooks
 	accounts   *accounts.Service
 	kept       *keepalive.Runner
@@ -171,6 +172,7 @@ func (in *installation) build(ctx context.Context) error {
 	if in.operators, err = in.newOperators(invitations{in.mailer}); err != nil {
 		return err
 	}
+	in.senders = in.newSenders()
 	callback := in.callbackURL()
 	in.clients = providerapps.New(providerapps.Config{
 		Store: in.store, Connectors: in.connectors, Events: in.hooks, CallbackURL: callback, Now: in.now, Log: in.log,

@@ -4,12 +4,15 @@ import (
 	"context"
 	"net"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"latchkey"
 	"latchkey/internal/config"
 	"latchkey/internal/mailer"
 	"latchkey/internal/safehttp"
+	"latchkey/internal/web/senderproof"
 )
 
 // tokenTimeout bounds a request to a token endpoint or to Microsoft Graph.
@@ -30,7 +33,11 @@ func (in *installation) newMailer() (*mailer.Service, error) {
 	relay := in.cfg.Relay()
 	return mailer.New(mailer.Config{
 		Store: in.store, Now: in.now, Log: in.log, Dial: dial(safehttp.Mail), DialRelay: dial(safehttp.Relay), TLS: in.egress.TLSConfig,
-		OAuth: in.egress.Client(safehttp.OAuth, safehttp.ClientOptions{Timeout: tokenTimeout}),
+		Plaintext: func(host string) bool {
+			return slices.ContainsFunc(in.cfg.AllowPlaintextMail, func(h string) bool { return strings.EqualFold(h, host) })
+		},
+		Events: in.hooks,
+		OAuth:  in.egress.Client(safehttp.OAuth, safehttp.ClientOptions{Timeout: tokenTimeout}),
 		Default: mailer.Relay{
 			Host: relay.Host, Port: relay.Port, Encryption: mailer.Encryption(relay.Encryption),
 			Username: relay.Username, Password: relay.Password, Email: relay.Email, Name: relay.Name,
@@ -44,6 +51,21 @@ func (in *installation) newMailer() (*mailer.Service, error) {
 		},
 	})
 }
+
+// newSenders makes what looks after senders.
+func (in *installation) newSenders() *mailer.Senders {
+	return mailer.NewSenders(mailer.SendersConfig{
+		Mailer: in.mailer, Operators: in.operators, DNS: in.egress,
+		ProofURL: func(token string) string { return in.cfg.BaseURL + senderproof.Path(token) },
+		PortOpen: func(port int) bool { return in.egress.Lists(safehttp.Mail, port) },
+	})
+}
+
+// jobSenders tells of client secrets that end soon.
+const (
+	jobSenders   = "senders"
+	sendersEvery = time.Hour
+)
 
 // submission is a submission server that the operator named; Check has read it before.
 func submission(address string) mailer.Server {

@@ -23,6 +23,7 @@ import (
 	"latchkey/internal/store/sqlstore"
 	"latchkey/internal/web"
 	"latchkey/internal/web/api"
+	"latchkey/internal/web/senderproof"
 	websignin "latchkey/internal/web/signin"
 	"latchkey/internal/web/ui"
 	"latchkey/internal/web/wizard"
@@ -163,7 +164,7 @@ func (in *installation) serve(ctx context.Context, ready func(addr string)) erro
 	}
 	worker, err := in.store.Work(context.WithoutCancel(ctx), sqlstore.WorkConfig{
 		Handlers: in.handlers(), Timeout: jobTimeout, MaxWorkers: maxWorkers,
-		Periodic: []sqlstore.Periodic{{Kind: jobForget, Every: forgetEvery}, {Kind: jobFunnel, Every: funnelEvery, RunOnStart: true}},
+		Periodic: []sqlstore.Periodic{{Kind: jobForget, Every: forgetEvery}, {Kind: jobSenders, Every: sendersEvery, RunOnStart: true}, {Kind: jobFunnel, Every: funnelEvery, RunOnStart: true}},
 	})
 	if err != nil {
 		return errors.Join(err, ln.Close())
@@ -280,9 +281,16 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	for _, conn := range in.connectors {
 		descriptors = append(descriptors, conn.Describe())
 	}
+	theme := func(app latchkey.Application) ui.Theme { return ui.Theme{AppName: in.shownName(app, base)} }
+	proofs, err := senderproof.New(senderproof.Config{
+		Proofs: in.senders, Origin: base.Scheme + "://" + base.Host, Theme: theme, Now: in.now, Log: in.log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	pages, err := wizard.New(wizard.Config{
 		Engine: in.engine, Connectors: descriptors, BaseURL: in.cfg.BaseURL, Now: in.now, Log: in.log,
-		Theme: func(app latchkey.Application) ui.Theme { return ui.Theme{AppName: in.shownName(app, base)} },
+		Theme: theme,
 	})
 	if err != nil {
 		return nil, err
@@ -290,7 +298,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	v1 := api.New(api.Config{
 		BaseURL: base, Now: in.now, Log: in.log, Keys: in.apps, Links: in.engine, Direct: in.engine, Accounts: in.accounts,
 		Applications: in.apps,
-		Events:       in.store.Events(), Funnel: in.funnel, Trail: in.trail, AuditLog: in.store.Audit(), Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, SignIns: in.signIns, OpenID: in.signIns, Webhooks: in.hooks, Version: Version,
+		Events:       in.store.Events(), Funnel: in.funnel, Trail: in.trail, AuditLog: in.store.Audit(), Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, Senders: in.senders, Mails: in.mailer, SignIns: in.signIns, OpenID: in.signIns, Webhooks: in.hooks, Version: Version,
 		KeyLimit:      limit(in.cfg.KeyRate),
 		WrongKeyLimit: web.Limit{PerSecond: wrongKeyPerSecond, Burst: wrongKeyBurst},
 	})
@@ -309,6 +317,9 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	pages.Register(mux)
 	signIns.Register(mux)
 	board.Register(mux)
+	if err := proofs.Register(mux); err != nil {
+		return nil, err
+	}
 	v1.Register(mux)
 	mux.HandleFunc("GET /healthz", alive)
 	mux.HandleFunc("GET /readyz", in.ready(stopping))

@@ -19,6 +19,8 @@ type Settings struct {
 	Name *string
 	// AuthServerURL is where its authentication server is; empty takes it away.
 	AuthServerURL *string
+	// Sender is whom its mail comes from; empty means the installation's default sender.
+	Sender *latchkey.SenderID
 }
 
 const maxURL = 2048
@@ -52,6 +54,12 @@ func (s *Service) Change(ctx context.Context, id latchkey.ApplicationID, want Se
 		if want.AuthServerURL != nil {
 			app.AuthServerURL = *want.AuthServerURL
 		}
+		if want.Sender != nil {
+			if err := mayChoose(ctx, tx, id, *want.Sender); err != nil {
+				return err
+			}
+			app.Sender = *want.Sender
+		}
 		return tx.Applications().Update(ctx, app)
 	})
 	s.cache.forget(func(e entry) bool { return e.app.ID == id })
@@ -62,9 +70,27 @@ func (s *Service) Change(ctx context.Context, id latchkey.ApplicationID, want Se
 		return app, nameTaken(err)
 	}
 	if err == nil {
-		s.cfg.Log.InfoContext(ctx, "application changed", slog.String("app_id", string(id)), slog.Bool("auth_server", app.AuthServerURL != ""))
+		s.cfg.Log.InfoContext(ctx, "application changed", slog.String("app_id", string(id)), slog.Bool("auth_server", app.AuthServerURL != ""), slog.String("sender_id", string(app.Sender)))
 	}
 	return app, err
+}
+
+// mayChoose refuses a sender that is not the application's, and one whose address has not agreed.
+func mayChoose(ctx context.Context, tx store.Tx, app latchkey.ApplicationID, id latchkey.SenderID) error {
+	if id == "" {
+		return nil
+	}
+	// Its row keeps this apart from whoever deletes it, or asks its address anew, just now.
+	v, err := tx.Senders().ForUpdate(ctx, app, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return errs.InvalidFields(errs.FieldError{Field: "sender", Code: errs.CodeInvalidValue, Message: "There is no such sender."})
+	}
+	if err == nil && v.OwnedAt.IsZero() {
+		return errs.InvalidFields(errs.FieldError{
+			Field: "sender", Code: errs.CodeSenderUnproven, Message: "Nothing is sent from this address until its owner opens the link that was sent there, and agrees.",
+		})
+	}
+	return err
 }
 
 // badAuthServer says why credentials cannot be asked for at an address; empty if they can.

@@ -105,6 +105,9 @@ const (
 const (
 	CodeNoSender            Code = "sender_missing"
 	CodeSenderUnproven      Code = "sender_unproven"
+	CodeSenderCheck         Code = "sender_check_failed"
+	CodeSenderIsLogin       Code = "sender_is_login"
+	CodeProofExpired        Code = "proof_expired"
 	CodeSenderNotAllowed    Code = "sender_not_allowed"
 	CodeRecipientRefused    Code = "recipient_refused"
 	CodeMessageRefused      Code = "message_refused"

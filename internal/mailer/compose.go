@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	netmail "net/mail"
 	"strings"
 
 	"github.com/wneessen/go-mail"
@@ -18,9 +19,8 @@ type identity struct{ Email, Name string }
 // to whoever gets both.
 func compose(m latchkey.Mail, c content, from identity) (io.WriterTo, error) {
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent(), mail.WithEncoding(mail.EncodingQP))
-	if err := msg.FromFormat(orElse(from.Name, from.Email), from.Email); err != nil {
-		return nil, fmt.Errorf("mailer: From: %w", err)
-	}
+	// The library's own way from a text stumbles over quotes in a name.
+	msg.FromMailAddress(&netmail.Address{Name: orElse(from.Name, from.Email), Address: from.Email})
 	if err := msg.To(m.To); err != nil {
 		return nil, fmt.Errorf("mailer: To: %w", err)
 	}

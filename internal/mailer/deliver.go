@@ -149,6 +149,7 @@ func (s *Service) relayRoute() route {
 // routeOf is the way to a sender's host, without its token.
 func (s *Service) routeOf(v latchkey.Sender) route {
 	r := route{dial: s.cfg.Dial, host: v.Host, port: v.Port, encryption: EncryptionSTARTTLS, username: v.Username, password: v.Password}
+	r.plaintext = s.cfg.Plaintext != nil && s.cfg.Plaintext(v.Host)
 	if impliesTLS(v.Port) {
 		r.encryption = EncryptionTLS
 	}
@@ -162,6 +163,7 @@ func (s *Service) routeOf(v latchkey.Sender) route {
 			server = usual
 		}
 		r.host, r.port, r.encryption, r.username, r.token = server.Host, server.Port, server.Encryption, v.Email, true
+		r.plaintext = false
 	}
 	r.tls = s.tlsFor(r.host)
 	return r

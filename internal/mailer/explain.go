@@ -69,6 +69,8 @@ func explain(err error) verdict {
 		v.Code, v.Temporary, v.Blame = errs.CodeNoSTARTTLS, false, ofSender
 	case errors.Is(err, errBusy):
 		v.Code = errs.CodeUnavailable
+	case errors.Is(err, errNoUTF8):
+		v.Code, v.Temporary, v.Blame = errs.CodeSenderNotAllowed, false, ofSender
 	case errors.Is(err, errNoAuth):
 		v.Code, v.Temporary, v.Blame = errs.CodeNoAuthMethod, false, ofSender
 	case errors.Is(err, errServiceAccount):

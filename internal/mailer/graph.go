@@ -57,6 +57,10 @@ func (s *Service) sendGraph(ctx context.Context, sender latchkey.Sender, token s
 	if err != nil {
 		return at(stageData, err)
 	}
+	return at(stageData, graphRefusal(res.StatusCode, raw))
+}
+
+func graphRefusal(status int, raw []byte) *graphError {
 	var answer struct {
 		Error struct {
 			Code    string `json:"code"`
@@ -65,7 +69,7 @@ func (s *Service) sendGraph(ctx context.Context, sender latchkey.Sender, token s
 	}
 	// An answer that is no JSON is told by its status alone.
 	_ = json.Unmarshal(raw, &answer)
-	return at(stageData, &graphError{status: res.StatusCode, code: answer.Error.Code, text: answer.Error.Message})
+	return &graphError{status: status, code: answer.Error.Code, text: answer.Error.Message}
 }
 
 // explainGraph reads Graph's codes (learn.microsoft.com/graph/errors).

@@ -95,15 +95,20 @@ func newLab(t testing.TB, host *mailertest.Server, change func(*mailer.Config)) 
 	}
 	l.mailer, err = mailer.New(cfg)
 	must(t, err)
+	l.restart()
+	t.Cleanup(func() { l.stop() })
+	return l
+}
+
+// restart runs the worker, until stop.
+func (l *lab) restart() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- l.mailer.Run(ctx) }()
 	l.stop = sync.OnceFunc(func() {
 		cancel()
-		must(t, <-ended)
+		must(l.t, <-ended)
 	})
-	t.Cleanup(l.stop)
-	return l
 }
 
 // queue writes one mail, and wakes the worker.

@@ -218,7 +218,16 @@ func (l *lane) claim(ctx context.Context, inFlight int) ([]latchkey.Mail, error)
 		return nil, err // the claims run out
 	}
 	if gone {
-		return nil, l.orphan(ctx, claimed)
+		return nil, l.orphan(ctx, claimed, errs.CodeNoSender)
+	}
+	claimed, waiting := l.mayGo(claimed)
+	if len(waiting) > 0 {
+		if err := l.orphan(ctx, waiting, errs.CodeSenderUnproven); err != nil {
+			return nil, err
+		}
+	}
+	if len(claimed) == 0 {
+		return nil, nil
 	}
 	if l.caps.perMinute > 0 {
 		mine, err := l.s.cfg.Store.Mails().TakeLane(ctx, l.id, l.s.holder, now, now.Add(laneTime))
@@ -289,11 +298,31 @@ func (l *lane) setPace() {
 	}
 }
 
-// orphan ends the mail of a sender that was deleted meanwhile, or leaves it to the default sender.
-func (l *lane) orphan(ctx context.Context, claimed []latchkey.Mail) error {
+// mayGo keeps back what must not be sent: all but the proof itself, where a change has put the proof of
+// the address in question since the mail was written.
+func (l *lane) mayGo(claimed []latchkey.Mail) (may, not []latchkey.Mail) {
+	l.mu.Lock()
+	proven := l.id == "" || !l.sender.OwnedAt.IsZero()
+	l.mu.Unlock()
+	if proven {
+		return claimed, nil
+	}
+	for _, m := range claimed {
+		if m.Kind == KindSenderProof {
+			may = append(may, m)
+		} else {
+			not = append(not, m)
+		}
+	}
+	return may, not
+}
+
+// orphan ends the mail of a sender that was deleted or put in question meanwhile, or leaves it to the
+// default sender.
+func (l *lane) orphan(ctx context.Context, claimed []latchkey.Mail, why errs.Code) error {
 	for _, m := range claimed {
 		claim := m.DueAt
-		m.UpdatedAt, m.Code, m.Status = l.s.now(), string(errs.CodeNoSender), latchkey.MailFailed
+		m.UpdatedAt, m.Code, m.Status = l.s.now(), string(why), latchkey.MailFailed
 		if l.s.cfg.Default.Set() && m.Kind != KindSenderProof && m.Kind != KindTest {
 			m.Status, m.SenderID, m.DueAt = latchkey.MailQueued, "", l.s.now()
 		}
@@ -341,6 +370,7 @@ func (l *lane) settle(ctx context.Context, m latchkey.Mail, sender latchkey.Send
 		return errors.Join(l.finish(ctx, m, claim), l.note(ctx, ""))
 	}
 	v := explain(tryErr)
+	v.Detail = maskOne(mask(v.Detail, sender), l.s.cfg.Default.Username, l.s.cfg.Default.Password)
 	m.Code, m.Detail = string(v.Code), v.Detail
 	if v.Blame == ofSender || v.Blame == ofNobody {
 		l.backOff()
@@ -395,8 +425,7 @@ func (l *lane) note(ctx context.Context, problem string) error {
 		if err != nil {
 			return err
 		}
-		now.Problem = problem
-		return tx.Senders().Update(ctx, now) // UpdatedAt stays: connections and tokens are still its own
+		return l.s.noteProblem(ctx, tx, now, problem)
 	})
 }
 

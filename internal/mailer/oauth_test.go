@@ -23,6 +23,12 @@ import (
 	"latchkey/internal/mailer/mailertest"
 )
 
+// A client and a tenant as Microsoft names them.
+const (
+	clientID = "7d1f3a5c-0b2e-4c6d-8e9f-a0b1c2d3e4f5"
+	tenantID = "0a1b2c3d-4e5f-4a6b-8c7d-9e8f7a6b5c4d"
+)
+
 // entra is a token endpoint in Microsoft's shape, and Microsoft Graph's sendMail.
 type entra struct {
 	*httptest.Server
@@ -35,6 +41,10 @@ type entra struct {
 	// valid is the only token that mail hosts take; each asking makes a new one.
 	valid string
 	mails []string
+	// roles, if set, makes tokens JWTs with these application permissions, as Microsoft's are.
+	roles []string
+	// mailbox is what Graph answers to who looks at a mailbox.
+	mailbox int
 }
 
 func newEntra(t *testing.T) *entra {
@@ -44,6 +54,8 @@ func newEntra(t *testing.T) *entra {
 	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", e.token)
 	mux.HandleFunc("POST /token", e.token)
 	mux.HandleFunc("POST /v1.0/users/{user}/sendMail", e.sendMail)
+	mux.HandleFunc("GET /v1.0/users/{user}", e.showMailbox)
+	mux.HandleFunc("POST /introspect", e.introspect)
 	e.Server = httptest.NewServer(mux)
 	t.Cleanup(e.Close)
 	return e
@@ -54,7 +66,8 @@ func (e *entra) token(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	right := r.FormValue("client_id") == "client-1" && r.FormValue("client_secret") == password && r.PathValue("tenant") == "tenant-1"
+	right := (r.FormValue("client_id") == "client-1" || r.FormValue("client_id") == clientID) && r.FormValue("client_secret") == password &&
+		(r.PathValue("tenant") == "tenant-1" || r.PathValue("tenant") == tenantID)
 	if r.FormValue("grant_type") == "urn:ietf:params:oauth:grant-type:jwt-bearer" {
 		right = strings.Count(r.FormValue("assertion"), ".") == 2
 	}
@@ -68,6 +81,10 @@ func (e *entra) token(w http.ResponseWriter, r *http.Request) {
 	default:
 		e.scopes = append(e.scopes, r.FormValue("scope"))
 		e.valid = fmt.Sprintf("token-%d", n)
+		if e.roles != nil {
+			claims, _ := json.Marshal(map[string]any{"aud": "https://outlook.office365.com", "roles": e.roles, "n": n}) // strings and numbers
+			e.valid = "e30." + base64.RawURLEncoding.EncodeToString(claims) + ".c2ln"
+		}
 		_, _ = fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":3599}`, e.valid)
 	}
 }
@@ -87,6 +104,26 @@ func (e *entra) sendMail(w http.ResponseWriter, r *http.Request) {
 	}
 	e.mails = append(e.mails, string(raw))
 	w.WriteHeader(http.StatusAccepted)
+}
+
+func (e *entra) showMailbox(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	status := e.mailbox
+	if r.Header.Get("Authorization") != "Bearer "+e.valid {
+		status = http.StatusUnauthorized
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, `{"error":{"code":"Request_ResourceNotFound","message":"said"}}`)
+}
+
+// introspect is RFC 7662, for a mail server that asks about tokens.
+func (e *entra) introspect(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	token := r.FormValue("token")
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{"active": token == e.valid, "email": "hello@acme.test"}) // the client went away
 }
 
 // revoke makes every token so far invalid.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"latchkey"
+	"latchkey/internal/address"
 	"latchkey/internal/errs"
 	"latchkey/internal/store"
 )
@@ -39,6 +40,11 @@ type Relay struct {
 	Email, Name string
 }
 
+// Emitter writes an event in the transaction of what it reports.
+type Emitter interface {
+	Emit(ctx context.Context, tx store.Tx, ev latchkey.Event) (latchkey.Event, error)
+}
+
 // Set tells whether there is one.
 func (r Relay) Set() bool { return r.Host != "" && r.Email != "" }
 
@@ -51,6 +57,11 @@ type Config struct {
 	Dial, DialRelay DialFunc
 	// TLS is the configuration for a server's name.
 	TLS func(serverName string) *tls.Config
+	// Plaintext tells whether a sender's host may be spoken to without TLS, if it offers none; nil
+	// allows none.
+	Plaintext func(host string) bool
+	// Events may be nil where nobody wants to know of senders that break.
+	Events Emitter
 	// OAuth is the HTTP client for providers' token endpoints and Microsoft Graph.
 	OAuth *http.Client
 	// Default is the default sender; its zero value means that there is none.
@@ -72,6 +83,8 @@ type Service struct {
 	tokens tokens
 	holder string
 	wake   chan struct{}
+	// relayAddress is the default sender's, canonical.
+	relayAddress string
 
 	mu    sync.Mutex
 	lanes map[latchkey.SenderID]*lane
@@ -94,6 +107,11 @@ func New(cfg Config) (*Service, error) {
 		holder: string(latchkey.NewMailID(cfg.Now())), // any name that no other process has
 	}
 	s.tokens.ask = s.askToken
+	if cfg.Default.Set() {
+		if a, err := address.Parse(cfg.Default.Email); err == nil {
+			s.relayAddress = a.Canonical // one that is none, such as login@localhost, nobody signs in with either
+		}
+	}
 	return s, nil
 }
 
@@ -198,15 +216,18 @@ func (s *Service) Wake() {
 }
 
 // SenderAddresses returns the canonical addresses of the application's senders: nobody signs in to
-// the application with them.
+// the application with them. The default sender's is among them, for it sends for all.
 func (s *Service) SenderAddresses(ctx context.Context, tx store.Tx, app latchkey.ApplicationID) ([]string, error) {
 	all, err := tx.Senders().List(ctx, app)
 	if err != nil {
 		return nil, fmt.Errorf("mailer: senders: %w", err)
 	}
-	out := make([]string, len(all))
-	for i, v := range all {
-		out[i] = v.Address
+	out := make([]string, 0, len(all)+1)
+	for _, v := range all {
+		out = append(out, v.Address)
+	}
+	if s.relayAddress != "" {
+		out = append(out, s.relayAddress)
 	}
 	return out, nil
 }

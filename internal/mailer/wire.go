@@ -43,6 +43,8 @@ type route struct {
 	// password, or with token an access token for XOAUTH2.
 	password string
 	token    bool
+	// plaintext lets a host without STARTTLS be spoken to nevertheless: the operator's word.
+	plaintext bool
 }
 
 // heloName is what we call ourselves: an address literal (RFC 5321 §4.1.3). A client has no name that
@@ -89,6 +91,7 @@ type wire struct {
 	client     *smtp.Client
 	pipelining bool
 	utf8       bool
+	encrypted  bool
 	sent       int
 	idleSince  time.Time
 }
@@ -129,17 +132,22 @@ func connect(ctx context.Context, r route) (_ *wire, err error) {
 		return nil, at(stageConnect, err)
 	}
 	if r.encryption == EncryptionSTARTTLS {
-		if ok, _ := client.Extension("STARTTLS"); !ok {
+		ok, _ := client.Extension("STARTTLS")
+		switch {
+		case ok:
+			if err := client.StartTLS(r.tls); err != nil {
+				return nil, at(stageTLS, err)
+			}
+		case r.plaintext:
+			r.encryption = EncryptionNone
+		default:
 			return nil, whyNoSTARTTLS(client)
-		}
-		if err := client.StartTLS(r.tls); err != nil {
-			return nil, at(stageTLS, err)
 		}
 	}
 	if err := authenticate(client, r); err != nil {
 		return nil, at(stageAuth, err)
 	}
-	w := &wire{conn: conn, client: client}
+	w := &wire{conn: conn, client: client, encrypted: r.encryption != EncryptionNone}
 	w.pipelining, _ = client.Extension("PIPELINING")
 	w.utf8, _ = client.Extension("SMTPUTF8")
 	return w, nil

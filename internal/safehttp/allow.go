@@ -114,3 +114,8 @@ func parsePort(s string) (uint16, error) {
 func badEntry(s string) error {
 	return fmt.Errorf("%q is not an address or a network; write 10.1.2.3, 10.0.0.0/8 or 10.0.0.0/8:993,587 (names cannot be listed: what they mean may change)", s)
 }
+
+// Lists tells whether the operator's list for a purpose opens a port, of whichever address.
+func (e *Egress) Lists(p Purpose, port int) bool {
+	return slices.ContainsFunc(e.policy.allow[p], func(a allowed) bool { return port > 0 && port < 1<<16 && a.hasPort(uint16(port)) })
+}

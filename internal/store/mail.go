@@ -19,7 +19,10 @@ type Senders interface {
 	// Update writes everything but ids and CreatedAt.
 	Update(ctx context.Context, s latchkey.Sender) error
 	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.SenderID) error
-	// ByProof finds the sender whose address is to be proved with the token.
+	// Ending lists senders whose secret ends and nobody was told: those that end before first and have
+	// SecretTold 0, and those that end before last and have firstDays there. The next to end come first.
+	Ending(ctx context.Context, first, last time.Time, firstDays, limit int) ([]latchkey.Sender, error)
+	// ByProof finds the sender whose address is proved with the token, also when it has been.
 	ByProof(ctx context.Context, hash []byte) (latchkey.Sender, error)
 }
 

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"time"
 
 	"latchkey"
 	"latchkey/internal/store"
@@ -39,6 +40,7 @@ func (s senders) Create(ctx context.Context, v latchkey.Sender) error {
 		Provider: string(v.Provider), ClientID: v.ClientID, ClientSecret: c.clientSecret, Tenant: v.Tenant, ServiceAccount: c.serviceAccount,
 		Transport: string(v.Transport), SecretExpiresAt: ms(v.SecretExpiresAt), Fallback: v.Fallback, ProofHash: blob(v.ProofHash),
 		OwnedAt: ms(v.OwnedAt), CheckedAt: ms(v.CheckedAt), Problem: v.Problem, CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt),
+		ProofExpiresAt: ms(v.ProofExpiresAt), SecretTold: int64(v.SecretTold),
 	}
 	return s.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateSender(ctx, p) })
 }
@@ -95,6 +97,19 @@ func (s senders) List(ctx context.Context, app latchkey.ApplicationID) ([]latchk
 	return convert(rows, s.fromRow)
 }
 
+func (s senders) Ending(ctx context.Context, first, last time.Time, firstDays, limit int) ([]latchkey.Sender, error) {
+	p := sqlgen.SendersWithEndingSecretParams{First: ms(first), FirstDays: int64(firstDays), Last: ms(last), Page: pageSize(limit)}
+	var rows []sqlgen.Sender
+	err := s.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		rows, err = q.SendersWithEndingSecret(ctx, p)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, s.fromRow)
+}
+
 func (s senders) Update(ctx context.Context, v latchkey.Sender) error {
 	c, err := s.seal(v)
 	if err != nil {
@@ -106,6 +121,7 @@ func (s senders) Update(ctx context.Context, v latchkey.Sender) error {
 		Provider: string(v.Provider), ClientID: v.ClientID, ClientSecret: c.clientSecret, Tenant: v.Tenant, ServiceAccount: c.serviceAccount,
 		Transport: string(v.Transport), SecretExpiresAt: ms(v.SecretExpiresAt), Fallback: v.Fallback, ProofHash: blob(v.ProofHash),
 		OwnedAt: ms(v.OwnedAt), CheckedAt: ms(v.CheckedAt), Problem: v.Problem, UpdatedAt: ms(v.UpdatedAt),
+		ProofExpiresAt: ms(v.ProofExpiresAt), SecretTold: int64(v.SecretTold),
 	}
 	return s.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.UpdateSender(ctx, p) })
 }
@@ -122,6 +138,7 @@ func (s senders) fromRow(r sqlgen.Sender) (v latchkey.Sender, err error) {
 		Provider: latchkey.Provider(r.Provider), ClientID: r.ClientID, Tenant: r.Tenant, Transport: latchkey.Transport(r.Transport),
 		SecretExpiresAt: at(r.SecretExpiresAt), Fallback: r.Fallback, ProofHash: bytesOf(r.ProofHash), OwnedAt: at(r.OwnedAt),
 		CheckedAt: at(r.CheckedAt), Problem: r.Problem, CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt),
+		ProofExpiresAt: at(r.ProofExpiresAt), SecretTold: int(r.SecretTold),
 	}
 	for _, c := range []struct {
 		column string

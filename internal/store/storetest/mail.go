@@ -58,7 +58,8 @@ func testSenderRoundTrip(t *testing.T, ctx context.Context, tx store.Tx) {
 	next.Kind, next.Email, next.Address, next.Name = latchkey.SenderOAuth, "a@b.c", "a@b.c", "Acme"
 	next.Host, next.Port, next.Username, next.Password = "", 0, "", ""
 	next.Provider, next.ClientID, next.ClientSecret, next.Tenant, next.ServiceAccount = latchkey.Microsoft, "c", "s", "t", "{}"
-	next.Transport, next.SecretExpiresAt, next.Fallback = latchkey.TransportGraph, ms(moment().Add(time.Hour)), true
+	next.Transport, next.SecretExpiresAt, next.Fallback = latchkey.TransportGraph, ms(moment().Add(-20*365*24*time.Hour)), true
+	next.ProofExpiresAt, next.SecretTold = ms(moment().Add(time.Hour)), 30
 	next.OwnedAt, next.CheckedAt, next.Problem, next.UpdatedAt = ms(moment()), ms(moment()), "credential_rejected", ms(moment().Add(time.Minute))
 	update := next
 	update.CreatedAt = time.Time{}
@@ -66,8 +67,10 @@ func testSenderRoundTrip(t *testing.T, ctx context.Context, tx store.Tx) {
 	got, err = tx.Senders().Get(ctx, v.ApplicationID, v.ID)
 	ok(t, "get", err)
 	want(t, "updated", got, next)
-	_, err = tx.Senders().ByProof(ctx, v.ProofHash)
-	wantErr(t, "a proof counts once", err, store.ErrNotFound)
+	got, err = tx.Senders().ByProof(ctx, v.ProofHash)
+	ok(t, "by proof, again", err)
+	want(t, "by proof, again", got, next)
+	testEndingSecrets(t, ctx, tx, next)
 
 	second := sender(v.ApplicationID, moment().Add(time.Second))
 	ok(t, "create a second", tx.Senders().Create(ctx, second))
@@ -79,6 +82,25 @@ func testSenderRoundTrip(t *testing.T, ctx context.Context, tx store.Tx) {
 	wantErr(t, "delete another's", tx.Senders().Delete(ctx, newApp(), v.ID), store.ErrNotFound)
 	ok(t, "delete", tx.Senders().Delete(ctx, v.ApplicationID, v.ID))
 	wantErr(t, "delete again", tx.Senders().Delete(ctx, v.ApplicationID, v.ID), store.ErrNotFound)
+}
+
+// testEndingSecrets uses a time that no other sender of the database has.
+func testEndingSecrets(t *testing.T, ctx context.Context, tx store.Tx, v latchkey.Sender) {
+	t.Helper()
+	ends := v.SecretExpiresAt
+	for _, c := range []struct {
+		told        int
+		first, last time.Duration
+		found       bool
+	}{{0, 0, -time.Second, true}, {0, -time.Second, time.Second, false}, {30, 0, 0, true}, {30, time.Second, -time.Second, false}, {7, time.Second, time.Second, false}} {
+		v.SecretTold = c.told
+		ok(t, "update", tx.Senders().Update(ctx, v))
+		list, err := tx.Senders().Ending(ctx, ends.Add(c.first), ends.Add(c.last), 30, 1000)
+		ok(t, "ending", err)
+		want(t, "ending", slices.ContainsFunc(list, func(x latchkey.Sender) bool { return x.ID == v.ID }), c.found)
+	}
+	v.SecretTold = 30
+	ok(t, "update", tx.Senders().Update(ctx, v))
 }
 
 func mail(app latchkey.ApplicationID, lane latchkey.SenderID, at time.Time) latchkey.Mail {
@@ -105,7 +127,7 @@ func testMails(t *testing.T, s store.Store) {
 		rest, err := s.Mails().Claim(t.Context(), lane, at, at.Add(time.Minute), parallel)
 		ok(t, "claim the rest", err)
 		seen := map[latchkey.MailID]int{}
-		for _, m := range slices.Concat(append(claimed, rest)...) {
+		for _, m := range append(slices.Concat(claimed...), rest...) {
 			seen[m.ID]++
 		}
 		want(t, "mails claimed", len(seen), parallel)

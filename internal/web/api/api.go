@@ -160,6 +160,9 @@ type Config struct {
 	OpenID  OpenID
 	// ProviderApps may be nil only where nobody asks for one.
 	ProviderApps ProviderApps
+	// Senders and Mails may be nil only where nobody asks for them.
+	Senders Senders
+	Mails   Mails
 
 	// Webhooks may be nil only where nobody asks for one.
 	Webhooks Webhooks

@@ -14,6 +14,7 @@ type application struct {
 	Permissions []string `json:"permissions" nullable:"false" doc:"What the key that asked may do."`
 	// AuthServerURL is shown: it holds no secret.
 	AuthServerURL *string `json:"auth_server_url" doc:"Where your authentication server is, which is asked for the credentials of accounts with auth_server."`
+	Sender        *string `json:"sender" doc:"Whom its mail comes from; null: the installation's default sender."`
 	CreatedAt     stamp   `json:"created_at"`
 }
 
@@ -29,8 +30,8 @@ func (a *API) getApplication(_ context.Context, c *call) (answer, error) {
 func (c *call) application() application {
 	out := application{
 		Object: "Application", ID: string(c.app.ID), Name: c.app.Name, Test: c.app.Test, CreatedAt: at(c.app.CreatedAt),
-		AuthServerURL: orNull(c.app.AuthServerURL),
-		Providers:     []string{}, Permissions: []string{},
+		AuthServerURL: orNull(c.app.AuthServerURL), Sender: orNull(string(c.app.Sender)),
+		Providers: []string{}, Permissions: []string{},
 	}
 	for _, p := range c.app.Providers {
 		out.Providers = append(out.Providers, c.typeName(p))

@@ -5,12 +5,14 @@ import (
 	"net/http"
 	"strings"
 
+	"latchkey"
 	"latchkey/internal/applications"
 )
 
 // applicationChange describes the body of PUT /application; changeApplication reads it.
 type applicationChange struct {
 	AuthServerURL *string `json:"auth_server_url,omitempty" maxLength:"2048" doc:"Where your authentication server is: https://, or http:// on your own network. null takes it away."`
+	Sender        *string `json:"sender,omitempty" pattern:"^snd_[0-9a-z]{26}$" doc:"Whom the application's mail comes from: one of its senders whose address has agreed. null: the installation's default sender."`
 }
 
 // changeApplication answers PUT /application: settings that are left out stay as they are.
@@ -26,6 +28,10 @@ func (a *API) changeApplication(ctx context.Context, c *call) (answer, error) {
 	s := strings.TrimSpace(f.str("auth_server_url", text{max: maxURL, emptyAbsent: true}))
 	if _, given := f.raw["auth_server_url"]; given {
 		want.AuthServerURL = &s
+	}
+	sender := latchkey.SenderID(strings.TrimSpace(f.str("sender", text{max: maxNameOf, emptyAbsent: true})))
+	if _, given := f.raw["sender"]; given {
+		want.Sender = &sender
 	}
 	if err := f.done(); err != nil {
 		return answer{}, err

@@ -141,7 +141,8 @@ func idShape(s, prefix string) bool {
 }
 
 // locale reads a language tag (BCP 47).
-func (f *fields) locale(name string) string {
+func (f *fields) locale() string {
+	const name = "locale"
 	s := f.str(name, text{max: maxLocale, trim: true, emptyAbsent: f.lenient})
 	if s == "" {
 		return ""

@@ -14,6 +14,8 @@ const (
 	exampleProviderAppID = "pap_01jdz3x2m5k8p1r4t7v0y3a6bc"
 	exampleWebhookID     = "whe_01jdz3y6n9r2s5t8w1x4z7b0de"
 	exampleDeliveryID    = "dlv_01jdz3z1p4q7s0v3w6y9b2d5fg"
+	exampleSenderID      = "snd_01jdz3x9c5b6n8p0rs1t2v3w4x"
+	exampleMailID        = "eml_01jdz3xab7c8d9e0f1g2h3j4k5"
 	exampleToken         = "h3Jr0m8wY2kTqz5XvN1cBfLs7DgPaEo9RiUu4HtMnWy"
 	exampleDate          = "2030-01-31T12:00:00.701Z"
 	exampleBase          = "https://connect.acme.io"
@@ -90,7 +92,38 @@ func providerAppChangeExamples() map[string]any {
 }
 
 func applicationChangeExamples() map[string]any {
-	return map[string]any{"auth_server": members{"auth_server_url": "https://app.acme.io/mail-credentials"}}
+	return map[string]any{
+		"auth_server": members{"auth_server_url": "https://app.acme.io/mail-credentials"},
+		"sender":      members{"sender": exampleSenderID},
+	}
+}
+
+func senderExamples() map[string]any {
+	return map[string]any{
+		"basic": members{
+			"kind": "basic", "sender_email": "login@acme.io", "sender_name": "Acme", "host": "smtp.postmarkapp.com", "port": 587,
+			"username": "the-server-token", "password": "the-server-token",
+		},
+		"microsoft": members{
+			"kind": "oauth", "provider": "microsoft", "sender_email": "login@acme.io", "sender_name": "Acme",
+			"client_id": "00000000-0000-4000-8000-000000000000", "client_secret": "the~secrets.Value", "tenant_id": "11111111-1111-4111-8111-111111111111",
+			"secret_expires_at": exampleDate,
+		},
+		"google": members{
+			"kind": "oauth", "provider": "google", "sender_email": "login@acme.io",
+			"service_account": members{"type": "service_account", "client_email": "mail@acme.iam.gserviceaccount.com", "private_key": "-----BEGIN PRIVATE KEY-----"},
+		},
+	}
+}
+
+func senderChangeExamples() map[string]any {
+	return map[string]any{"new_password": members{"password": "the-new-token"}}
+}
+
+func templateExamples() map[string]any {
+	return map[string]any{"short": members{
+		"subject": "Your code for {{app.name}}", "text": "Your code: {{code}}\n\nOr open {{link}}\n\nIt works for {{minutes}} minutes.",
+	}}
 }
 
 func webhookExamples() map[string]any {

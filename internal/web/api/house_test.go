@@ -190,7 +190,7 @@ func newHouse(t testing.TB, change func(*api.Config)) *house {
 	}
 	cfg := api.Config{
 		BaseURL: base, Now: h.now, Log: log, Keys: h.apps, Links: engine, Direct: h.direct, Accounts: accountService,
-		Events: h.store.Events(), Answers: h.store.Idempotency(), MAC: ring, Funnel: funnel.New(funnel.Config{Store: h.store, Now: h.now}), ProviderApps: h.clients, Version: "0.0.0",
+		Events: h.store.Events(), Answers: h.store.Idempotency(), MAC: ring, Funnel: funnel.New(funnel.Config{Store: h.store, Now: h.now}), ProviderApps: h.clients, Applications: h.apps, Version: "0.0.0",
 		Webhooks: h.hooks,
 	}
 	h.trail = audit.New(audit.Config{Store: h.store, Now: h.now, Log: log})

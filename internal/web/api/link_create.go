@@ -77,7 +77,7 @@ func readEnds(f *fields, t *latchkey.LinkTerms) {
 	t.NotifyURL = f.webURL("notify_url", false)
 	t.NotifyFailures = f.boolean("notify_failures", nil)
 	t.AllowServerChange = f.boolean("allow_server_change", nil)
-	t.Locale = f.locale("locale")
+	t.Locale = f.locale()
 	t.Metadata = f.flatMap("metadata", maxMetadata, maxMetadataKey, maxMetadataValue)
 	t.BypassSuccess = f.boolean("bypass_success_screen", nil)
 }

@@ -64,6 +64,7 @@ func (a *API) describe() (document, error) {
 			{Name: tagProviderApps, Description: "The OAuth clients that you registered at providers."},
 			{Name: tagSignIns, Description: "Sign your end users in by email: a code and a link in one mail."},
 			{Name: tagOpenID, Description: "The OpenID provider of your application: its clients and its keys."},
+			{Name: tagMail, Description: "Whom login emails come from, their words, and what became of them."},
 			{Name: tagWebhooks, Description: "Addresses of yours that are told of events, and the log of what was sent."},
 			{Name: tagEvents, Description: "What happened, in order."},
 			{Name: tagApplication, Description: "Your application here."},

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latchkey"
+	"latchkey/internal/mailer"
 )
 
 func newDocumented(t *testing.T) *API {
@@ -23,6 +24,15 @@ func newDocumented(t *testing.T) *API {
 		t.Fatal(err)
 	}
 	return New(Config{BaseURL: base, Now: time.Now, Version: "1.0.0"})
+}
+
+func documentedMailer(t *testing.T) *mailer.Service {
+	t.Helper()
+	m, err := mailer.New(mailer.Config{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // The description is what client generators read: it is held to the linter's recommended rules,
@@ -178,6 +188,24 @@ func TestExamplesAreTaken(t *testing.T) {
 	}
 	for _, e := range providerAppChangeExamples() {
 		read(t, e, func(f *fields) { readProviderApp(f) })
+	}
+	senders := mailer.NewSenders(mailer.SendersConfig{Mailer: documentedMailer(t)})
+	for _, e := range senderExamples() {
+		read(t, e, func(f *fields) {
+			if _, problems := senders.Apply(latchkey.Sender{}, readSender(f)); len(problems) > 0 {
+				t.Error(problems)
+			}
+		})
+	}
+	for _, e := range senderChangeExamples() {
+		read(t, e, func(f *fields) { readSender(f) })
+	}
+	for _, e := range templateExamples() {
+		read(t, e, func(f *fields) {
+			if _, _, err := readTemplate(f); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	for _, e := range webhookExamples() {
 		read(t, e, func(f *fields) {

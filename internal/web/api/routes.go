@@ -12,6 +12,7 @@ const (
 	tagLinks        = "Links"
 	tagAccounts     = "Accounts"
 	tagProviderApps = "Provider apps"
+	tagMail         = "Login emails"
 	tagEvents       = "Events"
 	tagWebhooks     = "Webhooks"
 	tagSignIns      = "Sign-ins"
@@ -92,7 +93,7 @@ func (a *API) linkRoutes() []route {
 }
 
 func (a *API) otherRoutes() []route {
-	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute(), a.funnelRoute(), a.auditRoute(), a.historyRoute()}, a.reconnectURLRoutes(), a.providerAppRoutes(), a.webhookRoutes(), a.deliveryRoutes(), a.signInRoutes(), a.oidcRoutes()), []route{
+	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute(), a.funnelRoute(), a.auditRoute(), a.historyRoute()}, a.reconnectURLRoutes(), a.providerAppRoutes(), a.senderRoutes(), a.mailRoutes(), a.webhookRoutes(), a.deliveryRoutes(), a.signInRoutes(), a.oidcRoutes()), []route{
 		{
 			method: http.MethodGet, path: "/events", permission: latchkey.PermWebhooks, handle: a.listEvents,
 			doc: doc{

@@ -24,7 +24,7 @@ func (a *API) createSignIn(ctx context.Context, c *call) (answer, error) {
 	}
 	r := signin.Request{
 		ApplicationID: c.app.ID, Email: f.str("email", text{required: true, max: signin.MaxEmail, trim: true}),
-		RedirectURI: f.webURL("redirect_uri", false), Locale: f.locale("locale"),
+		RedirectURI: f.webURL("redirect_uri", false), Locale: f.locale(),
 		Device: web.Device(f.str("user_agent", text{max: maxUserAgent, emptyAbsent: true})),
 	}
 	if s := f.str("ip", text{max: maxHost, trim: true, emptyAbsent: true}); s != "" {

@@ -387,6 +387,8 @@ type Sender struct {
 	Problem         string
 	CreatedAt       int64
 	UpdatedAt       int64
+	ProofExpiresAt  int64
+	SecretTold      int64
 }
 
 type Setting struct {

@@ -12,8 +12,8 @@ import (
 const createSender = `-- name: CreateSender :execrows
 INSERT INTO senders (id, application_id, kind, email, address, name, host, port, username, password, provider, client_id,
     client_secret, tenant, service_account, transport, secret_expires_at, fallback, proof_hash, owned_at, checked_at, problem,
-    created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+    created_at, updated_at, proof_expires_at, secret_told)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)
 ON CONFLICT DO NOTHING
 `
 
@@ -42,6 +42,8 @@ type CreateSenderParams struct {
 	Problem         string
 	CreatedAt       int64
 	UpdatedAt       int64
+	ProofExpiresAt  int64
+	SecretTold      int64
 }
 
 func (q *Queries) CreateSender(ctx context.Context, arg CreateSenderParams) (int64, error) {
@@ -70,6 +72,8 @@ func (q *Queries) CreateSender(ctx context.Context, arg CreateSenderParams) (int
 		arg.Problem,
 		arg.CreatedAt,
 		arg.UpdatedAt,
+		arg.ProofExpiresAt,
+		arg.SecretTold,
 	)
 	if err != nil {
 		return 0, err
@@ -95,7 +99,7 @@ func (q *Queries) DeleteSender(ctx context.Context, arg DeleteSenderParams) (int
 }
 
 const getSender = `-- name: GetSender :one
-SELECT id, application_id, kind, email, address, name, host, port, username, password, provider, client_id, client_secret, tenant, service_account, transport, secret_expires_at, fallback, proof_hash, owned_at, checked_at, problem, created_at, updated_at FROM senders WHERE id = $1 AND application_id = $2
+SELECT id, application_id, kind, email, address, name, host, port, username, password, provider, client_id, client_secret, tenant, service_account, transport, secret_expires_at, fallback, proof_hash, owned_at, checked_at, problem, created_at, updated_at, proof_expires_at, secret_told FROM senders WHERE id = $1 AND application_id = $2
 `
 
 type GetSenderParams struct {
@@ -131,12 +135,14 @@ func (q *Queries) GetSender(ctx context.Context, arg GetSenderParams) (Sender, e
 		&i.Problem,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.ProofExpiresAt,
+		&i.SecretTold,
 	)
 	return i, err
 }
 
 const getSenderForUpdate = `-- name: GetSenderForUpdate :one
-SELECT id, application_id, kind, email, address, name, host, port, username, password, provider, client_id, client_secret, tenant, service_account, transport, secret_expires_at, fallback, proof_hash, owned_at, checked_at, problem, created_at, updated_at FROM senders WHERE id = $1 AND application_id = $2 FOR UPDATE
+SELECT id, application_id, kind, email, address, name, host, port, username, password, provider, client_id, client_secret, tenant, service_account, transport, secret_expires_at, fallback, proof_hash, owned_at, checked_at, problem, created_at, updated_at, proof_expires_at, secret_told FROM senders WHERE id = $1 AND application_id = $2 FOR UPDATE
 `
 
 type GetSenderForUpdateParams struct {
@@ -172,12 +178,14 @@ func (q *Queries) GetSenderForUpdate(ctx context.Context, arg GetSenderForUpdate
 		&i.Problem,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.ProofExpiresAt,
+		&i.SecretTold,
 	)
 	return i, err
 }
 
 const listSenders = `-- name: ListSenders :many
-SELECT id, application_id, kind, email, address, name, host, port, username, password, provider, client_id, client_secret, tenant, service_account, transport, secret_expires_at, fallback, proof_hash, owned_at, checked_at, problem, created_at, updated_at FROM senders WHERE application_id = $1 ORDER BY id
+SELECT id, application_id, kind, email, address, name, host, port, username, password, provider, client_id, client_secret, tenant, service_account, transport, secret_expires_at, fallback, proof_hash, owned_at, checked_at, problem, created_at, updated_at, proof_expires_at, secret_told FROM senders WHERE application_id = $1 ORDER BY id
 `
 
 func (q *Queries) ListSenders(ctx context.Context, applicationID string) ([]Sender, error) {
@@ -214,6 +222,8 @@ func (q *Queries) ListSenders(ctx context.Context, applicationID string) ([]Send
 			&i.Problem,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.ProofExpiresAt,
+			&i.SecretTold,
 		); err != nil {
 			return nil, err
 		}
@@ -229,7 +239,7 @@ func (q *Queries) ListSenders(ctx context.Context, applicationID string) ([]Send
 }
 
 const senderByProof = `-- name: SenderByProof :one
-SELECT id, application_id, kind, email, address, name, host, port, username, password, provider, client_id, client_secret, tenant, service_account, transport, secret_expires_at, fallback, proof_hash, owned_at, checked_at, problem, created_at, updated_at FROM senders WHERE proof_hash = $1 AND owned_at = 0
+SELECT id, application_id, kind, email, address, name, host, port, username, password, provider, client_id, client_secret, tenant, service_account, transport, secret_expires_at, fallback, proof_hash, owned_at, checked_at, problem, created_at, updated_at, proof_expires_at, secret_told FROM senders WHERE proof_hash = $1
 `
 
 func (q *Queries) SenderByProof(ctx context.Context, proofHash []byte) (Sender, error) {
@@ -260,8 +270,78 @@ func (q *Queries) SenderByProof(ctx context.Context, proofHash []byte) (Sender, 
 		&i.Problem,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.ProofExpiresAt,
+		&i.SecretTold,
 	)
 	return i, err
+}
+
+const sendersWithEndingSecret = `-- name: SendersWithEndingSecret :many
+SELECT id, application_id, kind, email, address, name, host, port, username, password, provider, client_id, client_secret, tenant, service_account, transport, secret_expires_at, fallback, proof_hash, owned_at, checked_at, problem, created_at, updated_at, proof_expires_at, secret_told FROM senders
+WHERE secret_expires_at > 0 AND ((secret_told = 0 AND secret_expires_at <= $1) OR (secret_told = $2 AND secret_expires_at <= $3))
+ORDER BY secret_expires_at, id LIMIT $4
+`
+
+type SendersWithEndingSecretParams struct {
+	First     int64
+	FirstDays int64
+	Last      int64
+	Page      int32
+}
+
+func (q *Queries) SendersWithEndingSecret(ctx context.Context, arg SendersWithEndingSecretParams) ([]Sender, error) {
+	rows, err := q.db.QueryContext(ctx, sendersWithEndingSecret,
+		arg.First,
+		arg.FirstDays,
+		arg.Last,
+		arg.Page,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Sender
+	for rows.Next() {
+		var i Sender
+		if err := rows.Scan(
+			&i.ID,
+			&i.ApplicationID,
+			&i.Kind,
+			&i.Email,
+			&i.Address,
+			&i.Name,
+			&i.Host,
+			&i.Port,
+			&i.Username,
+			&i.Password,
+			&i.Provider,
+			&i.ClientID,
+			&i.ClientSecret,
+			&i.Tenant,
+			&i.ServiceAccount,
+			&i.Transport,
+			&i.SecretExpiresAt,
+			&i.Fallback,
+			&i.ProofHash,
+			&i.OwnedAt,
+			&i.CheckedAt,
+			&i.Problem,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.ProofExpiresAt,
+			&i.SecretTold,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const updateSender = `-- name: UpdateSender :execrows
@@ -269,8 +349,8 @@ UPDATE senders SET kind = $1, email = $2, address = $3, name = $4, host = $5, po
     username = $7, password = $8, provider = $9, client_id = $10, client_secret = $11,
     tenant = $12, service_account = $13, transport = $14, secret_expires_at = $15,
     fallback = $16, proof_hash = $17, owned_at = $18, checked_at = $19, problem = $20,
-    updated_at = $21
-WHERE id = $22 AND application_id = $23
+    updated_at = $21, proof_expires_at = $22, secret_told = $23
+WHERE id = $24 AND application_id = $25
 `
 
 type UpdateSenderParams struct {
@@ -295,6 +375,8 @@ type UpdateSenderParams struct {
 	CheckedAt       int64
 	Problem         string
 	UpdatedAt       int64
+	ProofExpiresAt  int64
+	SecretTold      int64
 	ID              string
 	ApplicationID   string
 }
@@ -322,6 +404,8 @@ func (q *Queries) UpdateSender(ctx context.Context, arg UpdateSenderParams) (int
 		arg.CheckedAt,
 		arg.Problem,
 		arg.UpdatedAt,
+		arg.ProofExpiresAt,
+		arg.SecretTold,
 		arg.ID,
 		arg.ApplicationID,
 	)
