@@ -232,7 +232,7 @@ func TestSignInsOverTheAPI(t *testing.T) {
 	made = s.api.must(t, http.StatusAccepted, "POST", "/v1/signins", begin)
 	id = made.text("id")
 	_, link = mail.next()
-	res, err := http.Post(link, "application/x-www-form-urlencoded", strings.NewReader("action=use")) //nolint:noctx // a link of ours
+	res, err := http.Post(link, "application/x-www-form-urlencoded", strings.NewReader("action=use"))
 	if err != nil {
 		t.Fatal(err)
 	}
