@@ -125,6 +125,7 @@ func limit(perSecond float64) web.Limit {
 }
 
 const (
+	tidyAfter    = 2 * time.Second
 	shutdownTime = 20 * time.Second
 	refreshEvery = secret.MaxStale / 3
 	// jobTimeout has room for the slowest receiver of a notification (webhookTimeout). It is not
@@ -180,6 +181,9 @@ func (in *installation) serve(ctx context.Context, ready func(addr string)) erro
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
 	ready(ln.Addr().String())
+	// The start leaves more garbage than an idle server makes in an hour.
+	tidy := time.AfterFunc(tidyAfter, debug.FreeOSMemory)
+	defer tidy.Stop()
 
 	select {
 	case err = <-failed:
