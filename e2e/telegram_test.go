@@ -139,7 +139,13 @@ func (g *guest) look(page string) {
 // scan reads the code off the flow as the page's script does, and lets somebody scan it.
 func (g *guest) scan(phone string) {
 	g.t.Helper()
-	raw := browser.Eval[string](g.Tab, `fetch(location.pathname + "/flow", {headers: {Accept: "application/json"}}).then(r => r.text())`)
+	raw := browser.Eval[string](g.Tab, `(() => {
+		const x = new XMLHttpRequest()
+		x.open("GET", location.pathname + "/flow", false)
+		x.setRequestHeader("Accept", "application/json")
+		x.send()
+		return x.responseText
+	})()`)
 	var f struct {
 		Step struct {
 			Payload string `json:"payload"`
