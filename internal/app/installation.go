@@ -188,7 +188,7 @@ func (in *installation) build(ctx context.Context) error {
 	in.engine = hosted.New(hosted.Config{
 		Store: in.store, Connectors: in.connectors, Herald: herald{in.hooks}, Revocations: in.accounts,
 		FirstCheck: in.accounts.FirstCheck, Owner: owner(), CallbackURL: callback, Apps: in.clients, Kept: in.kept, Listeners: in.hooks, Now: in.now, Log: in.log,
-		Observe: in.metrics,
+		Observe: in.metrics, AppName: in.nameShown,
 	})
 	return nil
 }

@@ -271,6 +271,15 @@ func (in *installation) shownName(app latchkey.Application, base *url.URL) strin
 	return base.Hostname()
 }
 
+// nameShown is shownName at the configured address, which Check has seen to be one.
+func (in *installation) nameShown(app latchkey.Application) string {
+	base, err := url.Parse(in.cfg.BaseURL)
+	if err != nil {
+		return app.Name
+	}
+	return in.shownName(app, base)
+}
+
 // handler puts the pages and the API behind the edge.
 func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	base, err := url.Parse(in.cfg.BaseURL)

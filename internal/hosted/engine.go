@@ -97,6 +97,8 @@ type Config struct {
 	FirstCheck func(a latchkey.Account, now time.Time) time.Time
 	// Owner names this process among the replicas.
 	Owner string
+	// AppName is what end users know an application by; its own name if nil.
+	AppName func(latchkey.Application) string
 	// CallbackURL is the redirect URI of this installation.
 	CallbackURL string
 	Now         func() time.Time
@@ -128,6 +130,9 @@ func New(cfg Config) *Engine {
 	}
 	if cfg.Wait == 0 {
 		cfg.Wait = 400 * time.Millisecond
+	}
+	if cfg.AppName == nil {
+		cfg.AppName = func(app latchkey.Application) string { return app.Name }
 	}
 	if cfg.Edge == nil {
 		cfg.Edge = func(string) {}
