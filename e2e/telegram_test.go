@@ -109,7 +109,8 @@ func (g *guest) press() { g.t.Helper(); g.Do(chromedp.Click(chromedp.CSS("main .
 
 func (g *guest) does(action string) {
 	g.t.Helper()
-	g.Do(chromedp.Click(chromedp.CSS(`main button[name=action][value=` + action + `]`)))
+	// Not where the button was a moment ago: the page renews itself, and things move on it.
+	browser.Eval[bool](g.Tab, `document.querySelector("main button[name=action][value=`+action+`]").click(), true`)
 }
 
 func (g *guest) types(field, value string) {
