@@ -63,13 +63,23 @@ func TestLinkCallOfTheField(t *testing.T) {
 		return strings.NewReplacer("HOST", s.base, "PROVIDERS", providers, "DATE", future(), "MORE", more).Replace(linkCall)
 	}
 
-	// The first example: a list of providers. None is set up here, which the link says when opened.
+	// The first example: a list of providers. Only WhatsApp needs no setting up.
 	status, body := curl(t, in, fill(`["LINKEDIN", "WHATSAPP", "GOOGLE"]`, ""), "POSTPRESS_API_KEY="+in.key)
 	if status != "201" || dig(body, "object") != "HostedAuthURL" || !strings.HasPrefix(dig(body, "url"), s.base+"/c/") || dig(body, "warnings") != "[]" {
 		t.Fatalf("%s %s", status, body)
 	}
 	l, err := s.api.linkOf(response{body: body})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if f, err := in.visit(l).look(t.Context()); err != nil || !strings.Contains(string(f.raw), "WhatsApp") {
+		t.Errorf("the link does not offer what there is: %v %s", err, f.raw)
+	}
+	// Of the others none is set up, which a link says when it is opened.
+	if _, body = curl(t, in, fill(`["LINKEDIN", "GOOGLE"]`, ""), "POSTPRESS_API_KEY="+in.key); dig(body, "object") != "HostedAuthURL" {
+		t.Fatalf("%s", body)
+	}
+	if l, err = s.api.linkOf(response{body: body}); err != nil {
 		t.Fatal(err)
 	}
 	if f, err := in.visit(l).look(t.Context()); err != nil || f.Failure == nil && !strings.Contains(string(f.raw), "unavailable") {

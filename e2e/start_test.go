@@ -114,8 +114,8 @@ func TestWrongConfiguration(t *testing.T) {
 	in.refuse(t, 2, map[string]string{"LATCHKEY_DATABASE_URL": "postgres://localhost/x"}, "LATCHKEY_MASTER_KEY", "PostgreSQL")
 	in.refuse(t, 2, map[string]string{"LATCHKEY_DATABASE_URL": "mysql://localhost/x"}, "LATCHKEY_DATABASE_URL")
 	in.refuse(t, 1, map[string]string{"LATCHKEY_DATABASE_URL": "postgres://127.0.0.1:9/x", "LATCHKEY_MASTER_KEY": random64(32)}, "refused")
-	in.refuse(t, 1, map[string]string{"LATCHKEY_CA_FILE": filepath.Join(t.TempDir(), "none.pem")}, "none.pem")
-	in.refuse(t, 1, map[string]string{"LATCHKEY_ALLOW_MAIL": "everything"}, "LATCHKEY_ALLOW_MAIL")
+	in.refuse(t, 2, map[string]string{"LATCHKEY_CA_FILE": filepath.Join(t.TempDir(), "none.pem")}, "none.pem")
+	in.refuse(t, 2, map[string]string{"LATCHKEY_ALLOW_MAIL": "everything"}, "LATCHKEY_ALLOW_MAIL")
 
 	file := filepath.Join(t.TempDir(), "data")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

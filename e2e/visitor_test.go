@@ -141,7 +141,7 @@ type answers map[string]fields
 
 // mailbox answers the questions about a mailbox whose servers are found.
 func mailbox(email, password string) answers {
-	return answers{"imap.email": {"email": email}, "imap.password": {"password": password}}
+	return answers{"flow.provider": {"provider": "IMAP"}, "imap.email": {"email": email}, "imap.password": {"password": password}}
 }
 
 // until goes on until done says so, or nothing more can be answered.
