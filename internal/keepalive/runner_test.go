@@ -100,25 +100,18 @@ func (h *house) fill(n int) []latchkey.AccountID {
 	return ids
 }
 
-// TestConnectionsComeEvenly: what is due together is spread over the window, and is there by its end.
-func TestConnectionsComeEvenly(t *testing.T) {
-	const n, window = 400, 4 * time.Second
+// TestConnectionsAreSpread: what is due together does not come at once, and all of it comes. How even
+// it is, TestPace tells without a machine's moods.
+func TestConnectionsAreSpread(t *testing.T) {
+	const n, window = 200, 2 * time.Second
 	w := newWire()
 	h := newHouse(t, "", w)
 	h.fill(n)
 	began := time.Now()
 	h.replica("one", func(c *keepalive.Config) { c.Window = window })
 	until(t, "all connected", func() bool { return w.connected() == n })
-	took := time.Since(began)
-	if took < window/2 || took > 2*window {
+	if took := time.Since(began); took < window/2 {
 		t.Errorf("%d connections took %s of a window of %s", n, took, window)
-	}
-	slots := make([]int, 8)
-	for _, at := range w.starts {
-		slots[min(int(at.Sub(began)*8/took), 7)]++
-	}
-	if slices.Max(slots) > 2*n/8 {
-		t.Errorf("not even: %v in eighths of %s", slots, took)
 	}
 }
 
