@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
+	"errors"
 	"log/slog"
 	"reflect"
 	"regexp"
@@ -73,6 +74,9 @@ func (s *Service) Declare(ctx context.Context, app latchkey.ApplicationID, all [
 				continue
 			}
 			tell, err := s.undeclare(ctx, tx, a)
+			if errs.Is(err, errs.CodeNotFound) || errors.Is(err, store.ErrNotFound) {
+				continue // another replica was quicker
+			}
 			if err != nil {
 				return err
 			}
