@@ -292,6 +292,7 @@ func TestTemplatesAndMails(t *testing.T) {
 	id := p.as(p.app, "POST", "/v1/senders", p.basic()).str("id")
 	p.prove(t)
 	p.host.Misbehave(mailertest.StageTo, mailertest.Fault{Code: 550, Text: "5.1.1 unknown user"})
+	p.advance(time.Second) // so that the ids sort
 	p.as(p.app, "POST", "/v1/senders/"+id+"/test", `{"to":"nobody@x.test"}`)
 	list := p.as(p.app, "GET", "/v1/mails?limit=1", "")
 	items, _ := list.body["items"].([]any)
