@@ -17,6 +17,7 @@ import (
 const (
 	phoneOfAda   = "4915112345678"
 	phoneOfPatty = "442079460958" // a business
+	phoneOfCleo  = "33612345678"  // with a passkey
 )
 
 // linked is a simulated WhatsApp, and an installation that takes it for the real one.
@@ -230,6 +231,27 @@ func TestWhatsAppJourneys(t *testing.T) {
 			v.at("flow.done")
 			ada := w.connected(t, l, "CREATION_SUCCESS")
 			w.phone(t, phoneOfAda, 1, 1)
+
+			// An account that is asked for its passkey.
+			w.sim.AddPhone(sim.Phone{Number: phoneOfCleo, Passkey: true})
+			l = w.link(t)
+			v = w.viewer(t, engine, l)
+			v.press()
+			v.at("whatsapp.qr")
+			v.Do(chromedp.WaitVisible(chromedp.CSS("main svg")))
+			if err := w.sim.Scan(phoneOfCleo, v.payload()); err != nil {
+				t.Fatal(err)
+			}
+			v.at("whatsapp.passkey")
+			v.look("6-passkey")
+			proof, err := w.sim.Assertion(phoneOfCleo)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.Do(chromedp.SetValue(chromedp.CSS(`input[name=proof]`), proof))
+			v.does("submit")
+			v.at("flow.done")
+			w.connected(t, l, "CREATION_SUCCESS")
 
 			// Unlinked on the phone, and healed under the same id.
 			id := patty.text("id")

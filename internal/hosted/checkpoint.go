@@ -221,6 +221,12 @@ func (e *Engine) seatFor(ctx context.Context, app latchkey.Application, f latchk
 	if err != nil {
 		return seat{}, err
 	}
+	if f.Status == latchkey.FlowInProgress && (link.Status != latchkey.LinkInProgress || link.FlowID != f.ID) {
+		// It ended between the two reads.
+		if f, err = e.cfg.Store.Flows().Get(ctx, f.ID); err != nil {
+			return seat{}, err
+		}
+	}
 	b, err := decodeBody(f)
 	if err != nil {
 		return seat{}, err

@@ -59,6 +59,9 @@ func (z *Wizard) kindOf(p *page, s speaker, v hosted.View) error {
 		}
 	case connector.KindChallenge, connector.KindExtension:
 		p.Proof = s.proof(v.Step)
+		if v.Step.Payload != "" { // what is to be run or typed where the proof is made
+			return z.displayOf(p, s, v.Step)
+		}
 	case connector.KindNotice:
 		z.noticeOf(p, s, v)
 	case connector.KindForm:
