@@ -43,9 +43,12 @@ const (
 	strangerBurst     = 20
 )
 
-func (in *installation) newDashboard(base *url.URL) (*dashboard.Dashboard, error) {
+func (in *installation) newDashboard(base *url.URL, codes dashboard.Codes) (*dashboard.Dashboard, error) {
+	if !in.mailer.HasDefault() {
+		codes = nil // nothing would be sent
+	}
 	return dashboard.New(dashboard.Config{
-		BaseURL: base, Now: in.now, Log: in.log, Operators: in.operators, Applications: in.apps, Links: in.engine, Accounts: in.accounts,
+		BaseURL: base, Codes: codes, Now: in.now, Log: in.log, Operators: in.operators, Applications: in.apps, Links: in.engine, Accounts: in.accounts,
 		Webhooks: in.hooks, ProviderApps: in.clients, Funnel: in.funnel, Trail: in.trail, Audit: in.store.Audit(),
 		StrangerLimit: web.Limit{PerSecond: strangerPerSecond, Burst: strangerBurst},
 	})

@@ -322,7 +322,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	board, err := in.newDashboard(base)
+	board, err := in.newDashboard(base, signIns)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ func (in *installation) newSignIns() (*signin.Service, error) {
 	}
 	return signin.New(signin.Config{
 		Store: in.store, Mail: outbox{in.mailer, base.Host, in.now}, Events: in.hooks, MAC: in.ring, BaseURL: in.cfg.BaseURL, Now: in.now, Log: in.log,
+		Known: in.operators.Known,
 		Refused: func(ctx context.Context, tx store.Tx, app latchkey.ApplicationID, canonical string) (bool, error) {
 			all, err := in.mailer.SenderAddresses(ctx, tx, app)
 			return slices.Contains(all, canonical), err

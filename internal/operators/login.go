@@ -47,6 +47,44 @@ func (s *Service) signIn(ctx context.Context, tx store.Tx, o latchkey.Operator, 
 	return SignedIn{Operator: o, Login: l, Token: secret.NewText(token)}, tx.Logins().Create(ctx, l)
 }
 
+// Known tells whether an operator has the canonical address. It asks the same of the database for every
+// address.
+func (s *Service) Known(ctx context.Context, tx store.Tx, canonical string) (bool, error) {
+	_, err := tx.Operators().ByAddress(ctx, canonical)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// ByMailbox signs an operator in who has just proved that the mailbox of the canonical address is theirs.
+func (s *Service) ByMailbox(ctx context.Context, canonical string, b Browser) (SignedIn, error) {
+	var in SignedIn
+	err := s.change(ctx, func(ctx context.Context, tx store.Tx) error {
+		found, err := tx.Operators().ByAddress(ctx, canonical)
+		if err != nil {
+			return unknown(err, "operator")
+		}
+		o, err := tx.Operators().ForUpdate(ctx, found.ID)
+		if err != nil {
+			return unknown(err, "operator")
+		}
+		if o.AcceptedAt.IsZero() {
+			o.AcceptedAt, o.UpdatedAt = s.now(), s.now()
+			if err := tx.Operators().Update(ctx, o); err != nil {
+				return err
+			}
+			// The invitation has been accepted: its link opens nothing any more.
+			if _, err := tx.OneTimes().DeleteOf(ctx, kindInvite, o.ID); err != nil {
+				return err
+			}
+		}
+		in, err = s.signIn(ctx, tx, o, latchkey.LoginByCode, b)
+		return err
+	})
+	return s.told(ctx, in, err)
+}
+
 // told writes a login to the log.
 func (s *Service) told(ctx context.Context, in SignedIn, err error) (SignedIn, error) {
 	if err != nil {

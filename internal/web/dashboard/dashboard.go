@@ -31,7 +31,9 @@ type Config struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 
-	Operators    Operators
+	Operators Operators
+	// Codes is nil where the installation has no default sender.
+	Codes        Codes
 	Applications Applications
 	Links        Links
 	Accounts     Accounts

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"latchkey"
@@ -34,8 +35,17 @@ type Operators interface {
 	BeginRegister(ctx context.Context, o latchkey.Operator) (operators.Ceremony, error)
 	Register(ctx context.Context, o latchkey.Operator, token, name string, answer []byte) (latchkey.Passkey, error)
 	DeletePasskey(ctx context.Context, o latchkey.OperatorID, id latchkey.PasskeyID) error
+	ByMailbox(ctx context.Context, address string, b operators.Browser) (operators.SignedIn, error)
 	BeginPasskey(ctx context.Context) (operators.Ceremony, error)
 	Passkey(ctx context.Context, token string, answer []byte, b operators.Browser) (operators.SignedIn, error)
+}
+
+// Codes sign operators in by their mailbox.
+type Codes interface {
+	// BeginOperator returns the page that goes on; EndOperator exchanges what it came back with for the
+	// canonical address that was proved.
+	BeginOperator(w http.ResponseWriter, r *http.Request, email, back string) (string, error)
+	EndOperator(r *http.Request, grant string) (string, error)
 }
 
 // Applications looks after applications and their keys.

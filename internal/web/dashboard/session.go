@@ -13,6 +13,9 @@ func sessionRoutes() []route {
 		{method: get, path: "/sign-in", access: accessOpen, handle: signInPage},
 		{method: post, path: "/sign-in/passkey", access: accessOpen, handle: beginPasskey},
 		{method: post, path: "/sign-in/passkey/finish", access: accessOpen, handle: finishPasskey},
+		{method: post, path: "/sign-in/code", access: accessOpen, handle: beginCode},
+		{method: get, path: "/sign-in/return", access: accessOpen, handle: returnPage},
+		{method: post, path: "/sign-in/return", access: accessOpen, handle: endCode},
 		{method: get, path: "/enter/{token}", access: accessOpen, handle: doorPage},
 		{method: post, path: "/enter/{token}", access: accessOpen, handle: enter},
 		{method: post, path: "/sign-out", access: accessSignedIn, action: "sign_out", handle: signOut},
@@ -31,8 +34,53 @@ func signInPage(c *call) (answer, error) {
 	} else {
 		p.add(block{Note: &note{Tone: "warn", Title: c.say("passkey.none_title"), Text: c.say("passkey.none")}})
 	}
+	if c.d.cfg.Codes != nil {
+		p.add(block{Heading: c.say("sign_in.code_title"), Text: c.say("sign_in.code"), Form: c.codeForm()})
+	}
 	p.add(block{Heading: c.say("sign_in.lost_title"), Text: c.say("sign_in.lost")})
 	return answer{page: p}, nil
+}
+
+func (c *call) codeForm() *form {
+	return &form{Action: root + "/sign-in/code", Submit: c.say("sign_in.code_submit"), Fields: []field{
+		{Name: "email", Label: c.say("first.email"), Type: "email", Required: true, Max: 254, Auto: "email", Value: c.form("email")},
+	}}
+}
+
+// beginCode has a code sent, and leads to the page that asks for it.
+func beginCode(c *call) (answer, error) {
+	if c.d.cfg.Codes == nil {
+		return answer{}, noPage()
+	}
+	to, err := c.d.cfg.Codes.BeginOperator(c.w, c.r, c.form("email"), c.d.base+root+"/sign-in/return")
+	if err != nil {
+		return c.again(&page{Title: c.say("sign_in.title"), Narrow: true}, c.codeForm(), err)
+	}
+	return answer{to: to}, nil
+}
+
+// returnPage is where the code's page leads. It asks for a click: a GET signs nobody in.
+func returnPage(c *call) (answer, error) {
+	p := &page{Title: c.say("sign_in.return_title"), Lead: c.say("sign_in.return"), Narrow: true}
+	f := &form{Action: root + "/sign-in/return", Submit: c.say("sign_in.go_on"), Hidden: []field{{Name: "code", Value: c.r.URL.Query().Get("code")}}}
+	return answer{page: p.add(block{Form: f})}, nil
+}
+
+// endCode exchanges what the browser came back with for a login.
+func endCode(c *call) (answer, error) {
+	if c.d.cfg.Codes == nil {
+		return answer{}, noPage()
+	}
+	address, err := c.d.cfg.Codes.EndOperator(c.r, c.form("code"))
+	if err != nil {
+		return answer{}, err
+	}
+	in, err := c.d.cfg.Operators.ByMailbox(c.ctx, address, c.browser())
+	if err != nil {
+		return answer{}, err
+	}
+	c.d.setCookie(c.w, in.Token.Reveal())
+	return answer{to: root}, nil
 }
 
 func (c *call) passkey(kind, at string) *passkeyBlock {

@@ -46,6 +46,7 @@ type SignIns interface {
 	Open(ctx context.Context, link, browser string) (signin.Opened, error)
 	Consume(ctx context.Context, link, browser string) (latchkey.SignIn, error)
 	Redirect(v latchkey.SignIn) string
+	Redeem(ctx context.Context, app latchkey.ApplicationID, grant string) (latchkey.SignIn, error)
 	Settings(ctx context.Context, app latchkey.ApplicationID) (signin.Settings, error)
 }
 
