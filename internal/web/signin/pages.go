@@ -263,5 +263,5 @@ func errorPage(e *errs.Error, status int) string {
 // see answers a POST: what it did is shown by a GET.
 func see(w http.ResponseWriter, r *http.Request, to string) {
 	ui.PageHeaders(w.Header())
-	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // a path of ours
+	http.Redirect(w, r, to, http.StatusSeeOther)
 }
