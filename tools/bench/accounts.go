@@ -48,9 +48,9 @@ type crowd struct {
 	checks  atomic.Int64
 }
 
-func (c *crowd) Check(ctx context.Context, _ connector.Credential) (connector.Health, error) {
+func (c *crowd) Check(ctx context.Context, a connector.Credential) (connector.Health, error) {
 	c.checks.Add(1)
-	if c.refuses.Load() {
+	if c.refused(a.Params) {
 		return connector.Health{Status: latchkey.AccountCredentials, Reason: latchkey.ReasonPasswordChanged}, ctx.Err()
 	}
 	return connector.Health{Status: latchkey.AccountOK}, ctx.Err()
@@ -58,10 +58,15 @@ func (c *crowd) Check(ctx context.Context, _ connector.Credential) (connector.He
 
 // Host is one of many, but in the outage: that is of one provider.
 func (c *crowd) Host(params json.RawMessage) string {
-	if c.refuses.Load() {
+	if c.refused(params) {
 		return "one"
 	}
 	return string(params)
+}
+
+// refused tells whether an account is of the half that the provider refuses in its outage.
+func (c *crowd) refused(params json.RawMessage) bool {
+	return c.refuses.Load() && len(params) > 0 && params[len(params)-2]%2 == 0
 }
 
 // care is an installation that only looks after accounts.
