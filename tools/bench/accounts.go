@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,15 +38,17 @@ type careFigures struct {
 	perSecond       float64 // checks
 	heapEach        float64 // bytes of memory that grew, for each account
 	list, links     []time.Duration
-	// outage is how many accounts a provider refused at once; wronged how many were sent to the wizard.
-	outage, wronged int
-	shares          map[int][]int // checks by replica, for so many replicas
+	// down is how many accounts a provider refused at once, outage how many were told of that as of an
+	// outage, and wronged how many were sent to the wizard.
+	down, outage, wronged int
+	shares                map[int][]int // checks by replica, for so many replicas
 }
 
 // crowd is a provider whose checks take no time, so that only ours is measured.
 type crowd struct {
 	connector.Connector
 	refuses *atomic.Bool
+	down    int // so many of the hosts are in the outage
 	checks  atomic.Int64
 }
 
@@ -66,7 +70,12 @@ func (c *crowd) Host(params json.RawMessage) string {
 
 // refused tells whether an account is of the half that the provider refuses in its outage.
 func (c *crowd) refused(params json.RawMessage) bool {
-	return c.refuses.Load() && len(params) > 0 && params[len(params)-2]%2 == 0
+	var host string
+	if !c.refuses.Load() || json.Unmarshal(params, &host) != nil {
+		return false
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(host, "mx"))
+	return err == nil && n < c.down
 }
 
 // care is an installation that only looks after accounts.
@@ -78,6 +87,7 @@ type care struct {
 	offset atomic.Int64 // of the clock
 	crowds []*crowd
 	refuse atomic.Bool
+	down   int
 	log    *slog.Logger
 	ring   *secret.Keyring
 }
@@ -164,7 +174,7 @@ func (c *care) replicas(ctx context.Context, n int) (stop func(), err error) {
 			}
 			c.stores = append(c.stores, st)
 		}
-		who := &crowd{refuses: &c.refuse}
+		who := &crowd{refuses: &c.refuse, down: c.down}
 		c.crowds = append(c.crowds, who)
 		st := c.stores[i]
 		s := accounts.New(accounts.Config{
@@ -279,7 +289,7 @@ func (c *care) pass(ctx context.Context, n int, f *careFigures, least time.Durat
 }
 
 // measureCare looks after n accounts on one database.
-func measureCare(ctx context.Context, name, dir, url string, n int) (f *careFigures, err error) {
+func measureCare(ctx context.Context, name, dir, url string, n, down int) (f *careFigures, err error) {
 	f = &careFigures{name: name, accounts: n, shares: map[int][]int{}}
 	c, err := newCare(ctx, dir, url)
 	if err != nil {
@@ -321,6 +331,11 @@ func measureCare(ctx context.Context, name, dir, url string, n int) (f *careFigu
 			}
 		}
 	}
+	if down == 0 {
+		return f, nil
+	}
+	c.down = down * hosts / n
+	f.down = c.down * n / hosts
 	return f, c.outage(ctx, f)
 }
 

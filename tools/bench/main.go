@@ -36,6 +36,8 @@ type options struct {
 	// signInsOnly measures sign-ins alone.
 	signInsOnly bool
 	accounts    int
+	sqlite      bool
+	outage      int
 	only        bool
 }
 
@@ -58,12 +60,14 @@ func main() {
 	flag.BoolVar(&o.hooksOnly, "deliveries", false, "deliveries alone")
 	flag.BoolVar(&o.signInsOnly, "signins", false, "sign-ins alone")
 	flag.IntVar(&o.accounts, "accounts", 100_000, "connected accounts to look after; 0 for none")
+	flag.IntVar(&o.outage, "outage", 50_000, "how many of them their provider refuses at once; 0 for no outage")
+	flag.BoolVar(&o.sqlite, "sqlite", true, "the accounts on SQLite too")
 	flag.BoolVar(&o.only, "accounts-only", false, "look after accounts, and measure nothing else")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles into this folder, and no table")
 	flag.Parse()
 	if *short {
 		o.rounds, o.each, o.journeys, o.starts, o.idle = 1, time.Second, 120, 3, 2*time.Second
-		o.accounts = min(o.accounts, 2000)
+		o.accounts, o.outage = min(o.accounts, 2000), min(o.outage, 1000)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
