@@ -15,8 +15,8 @@ func applicationRoutes() []route {
 		{method: get, path: "/apps/new", access: accessInstallation, handle: newApplication},
 		{method: post, path: "/apps/new", access: accessInstallation, action: "create_application", handle: createApplication},
 		{method: get, path: "/apps/{app}", access: accessViewer, section: "overview", handle: overview},
-		{method: get, path: "/apps/{app}/settings", access: accessViewer, section: "settings", handle: settingsPage},
-		{method: post, path: "/apps/{app}/settings", access: accessOwner, section: "settings", action: "change_application", handle: saveSettings},
+		{method: get, path: "/apps/{app}/settings", access: accessViewer, section: "settings", tab: "general", handle: settingsPage},
+		{method: post, path: "/apps/{app}/settings", access: accessOwner, section: "settings", tab: "general", action: "change_application", handle: saveSettings},
 	}
 }
 

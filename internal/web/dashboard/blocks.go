@@ -32,13 +32,15 @@ type page struct {
 
 // frame is what is around every page.
 type frame struct {
-	Assets   paths
-	Site     string
-	Who      string
-	App      string
-	AppHome  string
-	Test     bool
-	Menu     []menuLink
+	Assets  paths
+	Site    string
+	Who     string
+	App     string
+	AppHome string
+	Test    bool
+	Menu    []menuLink
+	// Tabs are the pages of the section, where it has several.
+	Tabs     []menuLink
 	Switch   []link
 	Done     string
 	SignedIn bool
@@ -252,6 +254,13 @@ func menu() []struct{ section, path string } {
 	}
 }
 
+// settingsTabs are the pages of the section settings, in order. A route says with tab to which it belongs.
+func settingsTabs() []struct{ tab, path string } {
+	return []struct{ tab, path string }{
+		{"general", "/settings"},
+	}
+}
+
 func (d *Dashboard) frame(c *call, p *page) frame {
 	f := frame{Assets: d.assets, Site: d.cfg.BaseURL.Hostname(), SignedIn: c.operator.ID != ""}
 	if f.SignedIn {
@@ -266,6 +275,11 @@ func (d *Dashboard) frame(c *call, p *page) frame {
 	f.App, f.AppHome, f.Test = c.app.Name, c.appPath(""), c.app.Test
 	for _, m := range menu() {
 		f.Menu = append(f.Menu, menuLink{link{d.say("menu." + m.section), c.appPath(m.path)}, m.section == c.rt.section})
+	}
+	if c.rt.section == "settings" {
+		for _, t := range settingsTabs() {
+			f.Tabs = append(f.Tabs, menuLink{link{d.say("tab." + t.tab), c.appPath(t.path)}, t.tab == c.rt.tab})
+		}
 	}
 	return f
 }

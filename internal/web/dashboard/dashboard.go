@@ -16,7 +16,7 @@ import (
 	"latchkey/internal/web/ui"
 )
 
-//go:embed texts/*.json
+//go:embed texts/*.json texts/*/*.json
 var texts embed.FS
 
 //go:embed templates/*.html
@@ -67,11 +67,16 @@ func New(cfg Config) (*Dashboard, error) {
 		cfg: cfg, base: strings.TrimSuffix(cfg.BaseURL.String(), "/"), secure: cfg.BaseURL.Scheme == "https",
 		strangers: web.NewLimiter(cfg.StrangerLimit, cfg.Now),
 	}
-	sub, err := fs.Sub(texts, "texts")
-	if err != nil {
-		return nil, err
+	var words []fs.FS
+	for _, folder := range []string{"texts", "texts/mail"} {
+		sub, err := fs.Sub(texts, folder)
+		if err != nil {
+			return nil, err
+		}
+		words = append(words, sub)
 	}
-	if d.words, err = i18n.Load(sub); err != nil {
+	var err error
+	if d.words, err = i18n.Load(words...); err != nil {
 		return nil, err
 	}
 	a, err := ui.NewAssets()

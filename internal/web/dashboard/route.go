@@ -54,8 +54,8 @@ func (a access) role() latchkey.Role {
 type route struct {
 	method, path string
 	access       access
-	// section is the entry of the menu that it belongs to.
-	section string
+	// section is the entry of the menu that it belongs to; tab is the page of the section, where it has several.
+	section, tab string
 	// action is what the audit trail calls it, for every POST but those of strangers.
 	action string
 	handle func(c *call) (answer, error)
