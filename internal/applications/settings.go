@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"latchkey"
@@ -19,6 +21,8 @@ type Settings struct {
 	Name *string
 	// AuthServerURL is where its authentication server is; empty takes it away.
 	AuthServerURL *string
+	// Providers limits what its links may offer; empty means everything set up.
+	Providers *[]latchkey.Provider
 	// Sender is whom its mail comes from; empty means the installation's default sender.
 	Sender *latchkey.SenderID
 }
@@ -39,8 +43,17 @@ func (s *Service) Change(ctx context.Context, id latchkey.ApplicationID, want Se
 		}
 		want.Name = &name
 	}
+	if want.Providers != nil {
+		if problems := badProviders(*want.Providers); problems != nil {
+			return latchkey.Application{}, errs.InvalidFields(problems...)
+		}
+	}
 	var app latchkey.Application
 	err := s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		// Two changes at once must not undo each other: the second reads what the first wrote.
+		if err := tx.Applications().Lock(ctx, id); err != nil {
+			return err
+		}
 		var err error
 		if app, err = tx.Applications().Get(ctx, id); err != nil {
 			return err
@@ -53,6 +66,9 @@ func (s *Service) Change(ctx context.Context, id latchkey.ApplicationID, want Se
 		}
 		if want.AuthServerURL != nil {
 			app.AuthServerURL = *want.AuthServerURL
+		}
+		if want.Providers != nil {
+			app.Providers = slices.Clone(*want.Providers)
 		}
 		if want.Sender != nil {
 			if err := mayChoose(ctx, tx, id, *want.Sender); err != nil {
@@ -73,6 +89,21 @@ func (s *Service) Change(ctx context.Context, id latchkey.ApplicationID, want Se
 		s.cfg.Log.InfoContext(ctx, "application changed", slog.String("app_id", string(id)), slog.Bool("auth_server", app.AuthServerURL != ""), slog.String("sender_id", string(app.Sender)))
 	}
 	return app, err
+}
+
+// badProviders says which entries of an application's list name no provider, or one twice.
+func badProviders(list []latchkey.Provider) []errs.FieldError {
+	var problems []errs.FieldError
+	for i, p := range list {
+		at := "providers[" + strconv.Itoa(i) + "]"
+		switch known, ok := latchkey.ParseProvider(string(p)); {
+		case !ok || known != p:
+			problems = append(problems, errs.FieldError{Field: at, Code: errs.CodeInvalidValue, Message: "There is no such provider."})
+		case slices.Contains(list[:i], p):
+			problems = append(problems, errs.FieldError{Field: at, Code: errs.CodeInvalidValue, Message: "This provider is there twice."})
+		}
+	}
+	return problems
 }
 
 // mayChoose refuses a sender that is not the application's, and one whose address has not agreed.

@@ -3,16 +3,19 @@ package api
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"latchkey"
 	"latchkey/internal/applications"
+	"latchkey/internal/errs"
 )
 
 // applicationChange describes the body of PUT /application; changeApplication reads it.
 type applicationChange struct {
-	AuthServerURL *string `json:"auth_server_url,omitempty" maxLength:"2048" doc:"Where your authentication server is: https://, or http:// on your own network. null takes it away."`
-	Sender        *string `json:"sender,omitempty" pattern:"^snd_[0-9a-z]{26}$" doc:"Whom the application's mail comes from: one of its senders whose address has agreed. null: the installation's default sender."`
+	Providers     []string `json:"providers,omitempty" maxItems:"20" nullable:"true" doc:"What its links may offer. null or an empty list: everything that is set up."`
+	AuthServerURL *string  `json:"auth_server_url,omitempty" maxLength:"2048" doc:"Where your authentication server is: https://, or http:// on your own network. null takes it away."`
+	Sender        *string  `json:"sender,omitempty" pattern:"^snd_[0-9a-z]{26}$" doc:"Whom the application's mail comes from: one of its senders whose address has agreed. null: the installation's default sender."`
 }
 
 // changeApplication answers PUT /application: settings that are left out stay as they are.
@@ -32,6 +35,16 @@ func (a *API) changeApplication(ctx context.Context, c *call) (answer, error) {
 	sender := latchkey.SenderID(strings.TrimSpace(f.str("sender", text{max: maxNameOf, emptyAbsent: true})))
 	if _, given := f.raw["sender"]; given {
 		want.Sender = &sender
+	}
+	if _, given := f.raw["providers"]; given {
+		want.Providers = &[]latchkey.Provider{}
+		for i, s := range f.list("providers", maxProviders, maxNameOf) {
+			p, ok := latchkey.ParseProvider(s)
+			if !ok {
+				f.fail("providers["+strconv.Itoa(i)+"]", errs.CodeInvalidValue, "There is no such provider.")
+			}
+			*want.Providers = append(*want.Providers, p)
+		}
 	}
 	if err := f.done(); err != nil {
 		return answer{}, err

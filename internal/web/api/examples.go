@@ -95,6 +95,7 @@ func applicationChangeExamples() map[string]any {
 	return map[string]any{
 		"auth_server": members{"auth_server_url": "https://app.acme.io/mail-credentials"},
 		"sender":      members{"sender": exampleSenderID},
+		"providers":   members{"providers": []string{"GOOGLE", "MICROSOFT", "IMAP"}},
 	}
 }
 

@@ -100,6 +100,8 @@ func (a *API) updateWebhook(ctx context.Context, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	// How it is written to was settled when it was made: its receiver reads one dialect.
+	spec.Lenient = false
 	e, err = a.cfg.Webhooks.UpdateEndpoint(ctx, c.app.ID, e.ID, spec)
 	return a.answerWebhook(ctx, c, e, err)
 }

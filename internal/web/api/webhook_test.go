@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"latchkey"
 	"latchkey/internal/applications"
 )
 
@@ -270,4 +271,26 @@ func (h *house) delivered(t *testing.T, app applications.Created, webhook string
 	}
 	t.Fatal("never on record as delivered")
 	return nil
+}
+
+// TestPatchKeepsTheDialect: a receiver goes on reading what it read when its webhook was made, whichever
+// prefix it is changed under.
+func TestPatchKeepsTheDialect(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	for made, lenient := range map[string]bool{"/v1": false, "/api/v1": true} {
+		id := h.as(h.app, "POST", made+"/webhooks", `{"request_url":"https://app.test/hook","events":["account.*"]}`).str("webhook_id")
+		for _, changed := range []string{"/v1", "/api/v1"} {
+			if r := h.as(h.app, "PATCH", changed+"/webhooks/"+id, `{"name":"by `+changed+`"}`); r.status != http.StatusOK {
+				t.Fatalf("%d %s", r.status, r.raw)
+			}
+			e, err := h.hooks.Endpoint(t.Context(), h.app.Application.ID, latchkey.EndpointID(id))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Lenient != lenient || e.Name != "by "+changed {
+				t.Errorf("made under %s, changed under %s: lenient is %v", made, changed, e.Lenient)
+			}
+		}
+	}
 }

@@ -2,6 +2,8 @@ package dashboard
 
 import (
 	"errors"
+	"slices"
+	"strings"
 
 	"latchkey"
 	"latchkey/internal/applications"
@@ -98,8 +100,32 @@ func createApplication(c *call) (answer, error) {
 func (c *call) settings() (*page, *form) {
 	return &page{Title: c.say("settings.title")}, &form{Action: c.appPath("/settings"), Submit: c.say("form.save"), Fields: []field{
 		{Name: "name", Label: c.say("col.name"), Hint: c.say("apps.name_hint"), Required: true, Max: 100, Value: c.app.Name},
+		{Name: "providers", Type: "checks", Label: c.say("links.providers"), Hint: c.say("settings.providers_hint"), Options: c.providerChoices(c.app.Providers)},
 		{Name: "auth_server_url", Label: c.say("settings.auth_server"), Hint: c.say("settings.auth_server_hint"), Type: "url", Max: 2048, Value: c.app.AuthServerURL},
 	}}
+}
+
+// providerChoices are the providers that an application may have.
+func (c *call) providerChoices(chosen []latchkey.Provider) []option {
+	var out []option
+	for _, p := range latchkey.Providers() {
+		if p != latchkey.Mock || c.app.Test {
+			out = append(out, option{string(p), c.say("provider." + string(p)), slices.Contains(chosen, p)})
+		}
+	}
+	return out
+}
+
+// offered are the providers of the application in words.
+func (c *call) offered() string {
+	var names []string
+	for _, p := range c.app.Providers {
+		names = append(names, c.say("provider."+string(p)))
+	}
+	if len(names) == 0 {
+		return c.say("settings.all_providers")
+	}
+	return strings.Join(names, ", ")
 }
 
 func settingsPage(c *call) (answer, error) {
@@ -121,7 +147,7 @@ func settingsPage(c *call) (answer, error) {
 	if auth == "" {
 		auth = "–"
 	}
-	p.add(block{Facts: []fact{{c.say("col.name"), cell{Text: c.app.Name}}, {c.say("settings.auth_server"), cell{Text: auth}}}})
+	p.add(block{Facts: []fact{{c.say("col.name"), cell{Text: c.app.Name}}, {c.say("links.providers"), cell{Text: c.offered()}}, {c.say("settings.auth_server"), cell{Text: auth}}}})
 	return answer{page: p.add(block{Text: c.say("forbidden.owner")})}, nil
 }
 
@@ -131,11 +157,14 @@ func saveSettings(c *call) (answer, error) {
 		want.Name = &name
 	}
 	u := c.form("auth_server_url")
-	want.AuthServerURL = &u
+	want.AuthServerURL, want.Providers = &u, &[]latchkey.Provider{}
+	for _, s := range c.r.PostForm["providers"] {
+		*want.Providers = append(*want.Providers, latchkey.Provider(s))
+	}
 	_, err := c.d.cfg.Applications.Change(c.ctx, c.app.ID, want)
 	if err != nil {
 		p, f := c.settings()
-		f.Fields[0].Value, f.Fields[1].Value = c.form("name"), u
+		f.Fields[0].Value, f.Fields[1].Options, f.Fields[2].Value = c.form("name"), c.providerChoices(*want.Providers), u
 		if e, ok := errors.AsType[*errs.Error](err); ok && e.Code == errs.CodeConflict && len(e.Fields) == 0 {
 			e.Fields = []errs.FieldError{{Field: "name", Code: e.Code, Message: e.Detail}}
 		}

@@ -57,6 +57,7 @@ type Dashboard struct {
 	assets    paths
 	guard     func(http.Handler) http.Handler
 	strangers *web.Limiter
+	replays   *web.Limiter
 }
 
 type paths struct{ CSS, Own, JS, Passkey string }
@@ -65,7 +66,7 @@ type paths struct{ CSS, Own, JS, Passkey string }
 func New(cfg Config) (*Dashboard, error) {
 	d := &Dashboard{
 		cfg: cfg, base: strings.TrimSuffix(cfg.BaseURL.String(), "/"), secure: cfg.BaseURL.Scheme == "https",
-		strangers: web.NewLimiter(cfg.StrangerLimit, cfg.Now),
+		strangers: web.NewLimiter(cfg.StrangerLimit, cfg.Now), replays: newReplays(cfg.Now),
 	}
 	var words []fs.FS
 	for _, folder := range []string{"texts", "texts/mail"} {

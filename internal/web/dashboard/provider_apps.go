@@ -1,11 +1,10 @@
 package dashboard
 
 import (
+	"slices"
 	"strings"
 
 	"latchkey"
-	"latchkey/internal/errs"
-	"latchkey/internal/providerapps"
 )
 
 func providerAppRoutes() []route {
@@ -14,6 +13,9 @@ func providerAppRoutes() []route {
 		{method: get, path: "/apps/{app}/provider-apps/new", access: accessDeveloper, section: "provider_apps", handle: newProviderApp},
 		{method: post, path: "/apps/{app}/provider-apps/new", access: accessDeveloper, section: "provider_apps", action: "create_provider_app", handle: createProviderApp},
 		{method: get, path: "/apps/{app}/provider-apps/{id}", access: accessViewer, section: "provider_apps", handle: providerAppPage},
+		{method: get, path: "/apps/{app}/provider-apps/{id}/edit", access: accessDeveloper, section: "provider_apps", handle: editProviderApp},
+		{method: post, path: "/apps/{app}/provider-apps/{id}/edit", access: accessDeveloper, section: "provider_apps", action: "update_provider_app", handle: saveProviderApp},
+		{method: post, path: "/apps/{app}/provider-apps/{id}/default", access: accessDeveloper, section: "provider_apps", action: "update_provider_app", handle: makeDefault},
 		{method: post, path: "/apps/{app}/provider-apps/{id}/verify", access: accessDeveloper, section: "provider_apps", action: "verify_provider_app", handle: verifyProviderApp},
 		{method: get, path: "/apps/{app}/provider-apps/{id}/delete", access: accessDeveloper, section: "provider_apps", handle: askDeleteProviderApp},
 		{method: post, path: "/apps/{app}/provider-apps/{id}/delete", access: accessDeveloper, section: "provider_apps", action: "delete_provider_app", handle: deleteProviderApp},
@@ -50,61 +52,6 @@ func listProviderApps(c *call) (answer, error) {
 	return answer{page: p.add(block{Table: t})}, nil
 }
 
-func (c *call) providerAppForm() (*page, *form) {
-	var providers []option
-	for _, p := range providerapps.Providers() {
-		providers = append(providers, option{string(p), c.say("provider." + string(p)), c.form("provider") == string(p)})
-	}
-	p := &page{Title: c.say("provider_apps.new"), Lead: c.say("provider_apps.new_lead"), Crumb: &link{c.say("provider_apps.title"), c.appPath("/provider-apps")}}
-	p.add(block{Facts: []fact{{c.say("provider_apps.redirect"), cell{Text: c.d.base + "/oauth/callback", Mono: true, Sub: c.say("provider_apps.redirect_hint")}}}})
-	return p, &form{Action: c.appPath("/provider-apps/new"), Submit: c.say("provider_apps.create"), Cancel: c.appPath("/provider-apps"), Fields: []field{
-		{Name: "provider", Label: c.say("col.provider"), Type: "select", Options: providers},
-		{Name: "name", Label: c.say("col.name"), Hint: c.say("provider_apps.name_hint"), Max: providerapps.MaxName, Value: c.form("name")},
-		{Name: "client_id", Label: c.say("provider_apps.client_id"), Max: providerapps.MaxClientID, Required: true, Value: c.form("client_id")},
-		{Name: "client_secret", Label: c.say("provider_apps.client_secret"), Hint: c.say("form.secret_hint"), Type: "password", Max: providerapps.MaxSecret},
-		{Name: "tenant", Label: c.say("provider_apps.tenant"), Hint: c.say("provider_apps.tenant_hint"), Max: 253, Value: c.form("tenant")},
-		{Name: "extra_scopes", Label: c.say("provider_apps.extra_scopes"), Hint: c.say("provider_apps.extra_hint"), Value: c.form("extra_scopes")},
-		{Name: "default", Type: "checkbox", Label: c.say("provider_apps.default_label"), Checked: c.form("default") == "true"},
-	}}
-}
-
-func newProviderApp(c *call) (answer, error) {
-	p, f := c.providerAppForm()
-	return answer{page: p.add(block{Form: f})}, nil
-}
-
-func createProviderApp(c *call) (answer, error) {
-	optional := func(name string) *string {
-		if s := c.form(name); s != "" {
-			return &s
-		}
-		return nil
-	}
-	spec := providerapps.Spec{
-		Provider: optional("provider"), Name: optional("name"), ClientID: optional("client_id"), ClientSecret: optional("client_secret"), Tenant: optional("tenant"),
-	}
-	if s := strings.Fields(c.form("extra_scopes")); len(s) > 0 {
-		spec.ExtraScopes = &s
-	}
-	if c.form("default") == "true" {
-		yes := true
-		spec.Default = &yes
-	}
-	_, problems := providerapps.Apply(latchkey.ProviderApp{}, spec)
-	var err error
-	var made latchkey.ProviderApp
-	if len(problems) > 0 {
-		err = errs.InvalidFields(problems...)
-	} else {
-		made, err = c.d.cfg.ProviderApps.Create(c.ctx, c.app.ID, spec)
-	}
-	if err != nil {
-		p, f := c.providerAppForm()
-		return c.again(p, f, err)
-	}
-	return answer{to: c.appPath("/provider-apps/" + string(made.ID) + "?done=provider_app_created")}, nil
-}
-
 func (c *call) providerApp() (latchkey.ProviderApp, *page, error) {
 	a, err := c.d.cfg.ProviderApps.Get(c.ctx, c.app.ID, latchkey.ProviderAppID(c.id()))
 	if err != nil {
@@ -116,23 +63,57 @@ func (c *call) providerApp() (latchkey.ProviderApp, *page, error) {
 		{c.say("col.provider"), cell{Text: c.say("provider." + string(a.Provider))}},
 		{c.say("col.id"), cell{Text: string(a.ID), Mono: true}},
 		{c.say("provider_apps.client_id"), cell{Text: or(a.ClientID), Mono: true}},
-		{c.say("provider_apps.client_secret"), cell{Text: c.say("form.secret_kept")}},
+		{c.say("provider_apps.client_secret"), c.kept(a.ClientSecret)},
 		{c.say("provider_apps.redirect"), cell{Text: c.d.base + "/oauth/callback", Mono: true}},
 	}
-	if a.Tenant != "" {
-		facts = append(facts, fact{c.say("provider_apps.tenant"), cell{Text: a.Tenant}})
+	if a.Provider == latchkey.Google {
+		facts = append(facts, fact{c.say("provider_apps.service_account"), c.kept(a.ServiceAccount)})
+	}
+	for _, x := range []struct{ key, value string }{
+		{"tenant", a.Tenant},
+		{"cloud", a.Cloud},
+		{"domain", a.Domain},
+		{"protocol", c.d.sayOr("protocol."+a.Protocol, a.Protocol)},
+		{"extra_scopes", strings.Join(a.ExtraScopes, " ")},
+		{"skip_scopes", strings.Join(a.SkipScopes, " ")},
+	} {
+		if x.value != "" {
+			facts = append(facts, fact{c.d.say("provider_apps." + x.key), cell{Text: x.value}})
+		}
 	}
 	if a.Declared != "" {
 		facts = append(facts, fact{c.say("provider_apps.declared"), cell{Text: a.Declared, Sub: c.say("provider_apps.declared_hint")}})
 	}
-	p.add(block{Facts: facts})
+	state := cell{Text: c.say("provider_apps.not_default")}
+	if a.Default {
+		state.Text = c.say("provider_apps.is_default")
+	}
+	p.add(block{Facts: slices.Insert(facts, 2, fact{c.say("provider_apps.default"), state})})
 	if c.may(accessDeveloper) {
-		at := c.appPath("/provider-apps/" + string(a.ID))
-		p.add(block{Buttons: []button{
-			{Text: c.say("provider_apps.verify"), Href: at + "/verify", Post: true}, {Text: c.say("form.delete"), Href: at + "/delete", Tone: "danger"},
-		}})
+		p.add(block{Buttons: c.providerAppButtons(a)})
 	}
 	return a, p, nil
+}
+
+// kept says whether there is a secret, and nothing more of it.
+func (c *call) kept(secret string) cell {
+	if secret == "" {
+		return cell{Text: c.say("form.secret_none")}
+	}
+	return cell{Text: c.say("form.secret_kept")}
+}
+
+func (c *call) providerAppButtons(a latchkey.ProviderApp) []button {
+	at := c.appPath("/provider-apps/" + string(a.ID))
+	out := []button{{Text: c.say("provider_apps.verify"), Href: at + "/verify", Post: true}}
+	if a.Declared != "" {
+		return out // it is changed where it was declared
+	}
+	out = append(out, button{Text: c.say("form.edit"), Href: at + "/edit", Tone: "quiet"})
+	if !a.Default {
+		out = append(out, button{Text: c.say("provider_apps.make_default"), Href: at + "/default", Post: true, Tone: "quiet"})
+	}
+	return append(out, button{Text: c.say("form.delete"), Href: at + "/delete", Tone: "danger"})
 }
 
 func providerAppPage(c *call) (answer, error) {

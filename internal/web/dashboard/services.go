@@ -93,6 +93,7 @@ type Webhooks interface {
 	Deliveries(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, p store.Page) ([]hooks.Logged, bool, error)
 	Delivery(ctx context.Context, app latchkey.ApplicationID, id latchkey.DeliveryID) (latchkey.Delivery, []latchkey.Attempt, error)
 	Replay(ctx context.Context, app latchkey.ApplicationID, id latchkey.DeliveryID) (latchkey.Delivery, error)
+	ReplaySince(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, since time.Time) error
 }
 
 // ProviderApps looks after the OAuth clients of applications.
@@ -100,6 +101,7 @@ type ProviderApps interface {
 	Create(ctx context.Context, app latchkey.ApplicationID, spec providerapps.Spec) (latchkey.ProviderApp, error)
 	List(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.ProviderApp, error)
 	Get(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (latchkey.ProviderApp, error)
+	Update(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID, spec providerapps.Spec) (latchkey.ProviderApp, error)
 	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) error
 	Verify(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (providerapps.Verification, error)
 }

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,9 @@ func webhookRoutes() []route {
 		{method: post, path: "/apps/{app}/webhooks/{id}/edit", access: accessDeveloper, section: "webhooks", action: "update_webhook", handle: saveWebhook},
 		{method: post, path: "/apps/{app}/webhooks/{id}/test", access: accessDeveloper, section: "webhooks", action: "test_webhook", handle: testWebhook},
 		{method: post, path: "/apps/{app}/webhooks/{id}/resume", access: accessDeveloper, section: "webhooks", action: "resume_webhook", handle: resumeWebhook},
+		{method: post, path: "/apps/{app}/webhooks/{id}/pause", access: accessDeveloper, section: "webhooks", action: "update_webhook", handle: pauseWebhook},
+		{method: get, path: "/apps/{app}/webhooks/{id}/replay", access: accessDeveloper, section: "webhooks", handle: askReplay},
+		{method: post, path: "/apps/{app}/webhooks/{id}/replay", access: accessDeveloper, section: "webhooks", action: "replay_webhook", handle: replayWebhook},
 		{method: get, path: "/apps/{app}/webhooks/{id}/rotate-secret", access: accessDeveloper, section: "webhooks", handle: askRotate},
 		{method: post, path: "/apps/{app}/webhooks/{id}/rotate-secret", access: accessDeveloper, section: "webhooks", action: "rotate_webhook_secret", handle: rotateSecret},
 		{method: get, path: "/apps/{app}/webhooks/{id}/delete", access: accessDeveloper, section: "webhooks", handle: askDeleteWebhook},
@@ -208,7 +212,9 @@ func webhookPage(c *call) (answer, error) {
 			{Text: c.say("form.delete"), Href: at + "/delete", Tone: "danger"},
 		}
 		if e.Paused != "" {
-			b = append([]button{{Text: c.say("webhooks.resume"), Href: at + "/resume", Post: true}}, b...)
+			b = slices.Insert(b, 0, button{Text: c.say("webhooks.resume"), Href: at + "/resume", Post: true})
+		} else {
+			b = slices.Insert(b, 3, button{Text: c.say("webhooks.replay"), Href: at + "/replay", Tone: "quiet"}, button{Text: c.say("webhooks.pause"), Href: at + "/pause", Post: true, Tone: "quiet"})
 		}
 		p.add(block{Buttons: b})
 	}
