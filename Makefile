@@ -40,7 +40,7 @@ generate: $(TOOLS)/sqlc-$(SQLC)
 lint: $(TOOLS)/gofumpt-$(GOFUMPT) $(TOOLS)/golangci-lint-$(GOLANGCI)
 	@bad=$$($(TOOLS)/gofumpt-$(GOFUMPT) -l $$(git ls-files '*.go' | grep -v /sqlgen/)); \
 	  if [ -n "$$bad" ]; then echo "not formatted with gofumpt:"; echo "$$bad"; exit 1; fi
-	@GOLANGCI_LINT_CACHE=$(LINTED) $(TOOLS)/golangci-lint-$(GOLANGCI) run ./...
+	@GOLANGCI_LINT_CACHE=$(LINTED) $(TOOLS)/golangci-lint-$(GOLANGCI) run --allow-parallel-runners ./...
 
 bench: deps ## the figures of docs/performance.md
 	@go run ./tools/bench

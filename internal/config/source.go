@@ -78,7 +78,7 @@ func SecretFiles() kong.Resolver {
 }
 
 func readSecret(variable, path string) (string, error) {
-	raw, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	raw, err := os.ReadFile(path) // the operator names the file
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", variable, err)
 	}

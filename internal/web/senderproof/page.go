@@ -137,7 +137,7 @@ func (p *Page) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		ui.PageHeaders(w.Header())
-		http.Redirect(w, r, Path(token), http.StatusSeeOther) //nolint:gosec // the token was ours
+		http.Redirect(w, r, Path(token), http.StatusSeeOther) // the token was ours
 	default:
 		w.Header().Set("Allow", "GET, HEAD, POST")
 		p.fail(w, r, errs.New(errs.Invalid, errs.CodeMethodNotAllowed, "This page can be read and answered, nothing else."))

@@ -157,7 +157,7 @@ func (p *Pages) request(w http.ResponseWriter, r *http.Request, app latchkey.App
 	a, err := p.cfg.Provider.Authorize(r.Context(), app.ID, q)
 	if refused, ok := errors.AsType[*signin.OAuthError](err); ok {
 		ui.PageHeaders(w.Header())
-		http.Redirect(w, r, p.cfg.Provider.Return(a, refused), http.StatusFound) //nolint:gosec // registered by the client, exactly
+		http.Redirect(w, r, p.cfg.Provider.Return(a, refused), http.StatusFound) // registered by the client, exactly
 		return
 	}
 	if err != nil {
@@ -293,7 +293,7 @@ func (p *Pages) endSession(w http.ResponseWriter, r *http.Request) {
 	}
 	if to != "" {
 		ui.PageHeaders(w.Header())
-		http.Redirect(w, r, to, http.StatusFound) //nolint:gosec // one of the client's own, exactly
+		http.Redirect(w, r, to, http.StatusFound) // one of the client's own, exactly
 		return
 	}
 	v, s := p.page(r, app)

@@ -116,7 +116,7 @@ func (z *Wizard) postPage(w http.ResponseWriter, r *http.Request, token string) 
 		z.cfg.Log.DebugContext(r.Context(), "answer not taken", slog.String("code", string(errs.As(err).Code)), slog.String("link_id", string(v.Link.ID)))
 	}
 	ui.PageHeaders(w.Header())
-	http.Redirect(w, r, self(r), http.StatusSeeOther) //nolint:gosec // the route that matched begins with /c/ or /accounts/
+	http.Redirect(w, r, self(r), http.StatusSeeOther) // the route that matched begins with /c/ or /accounts/
 }
 
 // flow serves a link to a JSON client.
@@ -209,7 +209,7 @@ func (z *Wizard) send(w http.ResponseWriter, r *http.Request, status int, body [
 	if r.Method == http.MethodHead {
 		return
 	}
-	if _, err := w.Write(body); err != nil { //nolint:gosec // html/template wrote it
+	if _, err := w.Write(body); err != nil { // html/template wrote it
 		z.cfg.Log.DebugContext(r.Context(), "page not sent", slog.String("error", err.Error()))
 	}
 }

@@ -58,7 +58,7 @@ func (z *Wizard) postReconnect(w http.ResponseWriter, r *http.Request, token str
 		}
 	}
 	ui.PageHeaders(w.Header())
-	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // our own route
+	http.Redirect(w, r, to, http.StatusSeeOther) // our own route
 }
 
 // reconnectModel says who asks, which account it is, and what broke; or that there is nothing to do.

@@ -190,7 +190,7 @@ func (s *Server) back(w http.ResponseWriter, r *http.Request, q, v url.Values) {
 	if s.cfg.Kind == Instagram {
 		to += "#_"
 	}
-	http.Redirect(w, r, to, http.StatusFound) //nolint:gosec // the redirect URI was compared with the client's
+	http.Redirect(w, r, to, http.StatusFound) // the redirect URI was compared with the client's
 }
 
 // adminConsent is where a Microsoft administrator allows a client.
