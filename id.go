@@ -49,6 +49,8 @@ type (
 	LoginID string
 	// PasskeyID is pky_…
 	PasskeyID string
+	// ImageID is img_…
+	ImageID string
 )
 
 // Prefixes of the ids, one for each noun that has one.
@@ -73,6 +75,7 @@ const (
 	prefixOperator     = "opr_"
 	prefixLogin        = "lgn_"
 	prefixPasskey      = "pky_"
+	prefixImage        = "img_"
 )
 
 // Base32 with an alphabet in ASCII order, so that the text sorts as the bytes do.
@@ -146,6 +149,16 @@ func NewLoginID(now time.Time) LoginID { return LoginID(newID(prefixLogin, now))
 // NewPasskeyID makes a passkey's id, created at now.
 func NewPasskeyID(now time.Time) PasskeyID { return PasskeyID(newID(prefixPasskey, now)) }
 
+// NewImageID makes an image's id, created at now.
+func NewImageID(now time.Time) ImageID { return ImageID(newID(prefixImage, now)) }
+
+// IsImageID tells whether s, which anybody may have made up, can be the id of an image.
+func IsImageID(s string) bool {
+	rest, ok := strings.CutPrefix(s, prefixImage)
+	raw, err := idEncoding.DecodeString(rest)
+	return ok && err == nil && len(raw) == 16
+}
+
 // newID takes 48 bits of milliseconds and 16 of the time within one, so that things made one after
 // the other in a transaction sort as they were made, then 64 random bits.
 func newID(prefix string, now time.Time) string {
@@ -193,6 +206,7 @@ func HasPrefixOfID(s string) bool {
 		prefixSignIn,
 		prefixOIDCClient,
 		prefixOperator, prefixLogin, prefixPasskey,
+		prefixImage,
 	} {
 		if strings.HasPrefix(s, p) {
 			return true

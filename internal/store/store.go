@@ -74,6 +74,7 @@ type Tx interface {
 	SignInRules() SignInRules
 	OIDCClients() OIDCClients
 	SigningKeys() SigningKeys
+	Images() Images
 	// Enqueue adds jobs; they run after commit, at least once.
 	Enqueue(ctx context.Context, jobs ...Job) error
 }

@@ -100,6 +100,7 @@ func (t tx) Operators() store.Operators         { return operators{t} }
 func (t tx) Logins() store.Logins               { return logins{t} }
 func (t tx) Passkeys() store.Passkeys           { return passkeys{t} }
 func (t tx) OneTimes() store.OneTimes           { return oneTimes{t} }
+func (t tx) Images() store.Images               { return images{t} }
 
 // read runs fn on the transaction, or on the readers' pool.
 func (t tx) read(ctx context.Context, fn writeFunc) error {

@@ -60,6 +60,7 @@ func Run(t *testing.T, open Open) {
 		"signing keys":   testSigningKeys,
 		"keeps":          testKeeps,
 		"memories":       testMemories,
+		"images":         testImages,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

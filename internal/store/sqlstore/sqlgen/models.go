@@ -192,6 +192,18 @@ type Idempotency struct {
 	ExpiresAt     int64
 }
 
+type Image struct {
+	ID            string
+	ApplicationID string
+	Type          string
+	Width         int64
+	Height        int64
+	Size          int64
+	Sum           []byte
+	CreatedAt     int64
+	Body          []byte
+}
+
 type Keep struct {
 	AccountID     string
 	ApplicationID string
