@@ -56,6 +56,7 @@ const (
 	CodeTooShort     Code = "too_short"
 	CodeReserved     Code = "reserved"
 	CodeUnsupported  Code = "unsupported"
+	CodeLowContrast  Code = "low_contrast"
 )
 
 // Codes of a connection that did not come about: on a field, as a verdict or as a flow's failure.

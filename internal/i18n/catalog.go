@@ -257,6 +257,20 @@ func parse(text string) (message, error) {
 	return m, nil
 }
 
+// Fill splits a text that stands in no catalog at its placeholders, and fills them; without args their
+// names stand in the parts. It fails where a brace is out of place.
+func Fill(text string, args map[string]string) ([]Part, error) {
+	m, err := parse(text)
+	if err != nil || args == nil {
+		return m, err
+	}
+	out := make([]Part, len(m))
+	for i, p := range m {
+		out[i] = Part{Text: p.fill(args), Data: p.Data}
+	}
+	return out, nil
+}
+
 func placeholderName(s string) bool {
 	if s == "" {
 		return false
