@@ -95,7 +95,7 @@ func TestGallerySignIn(t *testing.T) {
 		Application: func(_ context.Context, id latchkey.ApplicationID) (latchkey.Application, error) {
 			return latchkey.Application{ID: id, Name: "Northwind CRM"}, nil
 		},
-		Theme: func(latchkey.Application) ui.Theme { return ui.Theme{AppName: "Northwind CRM"} },
+		Theme: func(context.Context, latchkey.Application) ui.Theme { return ui.Theme{AppName: "Northwind CRM"} },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"latchkey/internal/applications"
 	"latchkey/internal/audit"
 	"latchkey/internal/authserver"
+	"latchkey/internal/branding"
 	"latchkey/internal/config"
 	"latchkey/internal/connector"
 	"latchkey/internal/funnel"
@@ -62,6 +63,7 @@ type installation struct {
 	operators  *operators.Service
 	funnel     *funnel.Counter
 	lender     *authserver.Service
+	brands     *branding.Service
 
 	closersMu sync.Mutex
 	closers   []func() error
@@ -147,6 +149,9 @@ func openKeys(ctx context.Context, cfg *config.Config, db *sqlstore.Database, lo
 func (in *installation) build(ctx context.Context) error {
 	var err error
 	if in.egress, err = newEgress(in.cfg, in.listeners.list, in.metrics, in.now, in.log); err != nil {
+		return err
+	}
+	if in.brands, err = in.newBranding(); err != nil {
 		return err
 	}
 	in.hooks = hooks.New(hooks.Config{

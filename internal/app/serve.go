@@ -260,9 +260,14 @@ func (in *installation) readerName(app latchkey.Application, base *url.URL) stri
 	return in.shownName(app, base)
 }
 
-// shownName is what end users read as the application's name. "default" is nobody's name.
+// shownName is what end users read as the application's name: the one of its branding, else its own.
+// "default" is nobody's name.
 func (in *installation) shownName(app latchkey.Application, base *url.URL) string {
+	// Not the caller's context: it may be one of a transaction, which what is remembered is no part of.
+	own := in.brands.Look(context.Background(), app.ID).Name
 	switch {
+	case own != "":
+		return own
 	case app.Name != applications.DefaultName:
 		return app.Name
 	case in.cfg.AppName != "":
@@ -294,7 +299,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	for _, conn := range in.connectors {
 		descriptors = append(descriptors, conn.Describe())
 	}
-	theme := func(app latchkey.Application) ui.Theme { return ui.Theme{AppName: in.shownName(app, base)} }
+	theme := in.themes(base)
 	proofs, err := senderproof.New(senderproof.Config{
 		Proofs: in.senders, Origin: base.Scheme + "://" + base.Host, Theme: theme, Now: in.now, Log: in.log,
 	})
@@ -317,7 +322,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	})
 	signIns, err := websignin.New(websignin.Config{
 		SignIns: in.signIns, Provider: in.signIns, Application: in.apps.Get, BaseURL: in.cfg.BaseURL, Now: in.now, Log: in.log,
-		Theme: func(app latchkey.Application) ui.Theme { return ui.Theme{AppName: in.readerName(app, base)} },
+		Theme: theme,
 	})
 	if err != nil {
 		return nil, err
@@ -328,6 +333,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	pages.Register(mux)
+	ui.RegisterImages(mux, in.brands, in.log)
 	signIns.Register(mux)
 	board.Register(mux)
 	if err := proofs.Register(mux); err != nil {

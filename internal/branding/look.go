@@ -36,6 +36,9 @@ func (l *Look) Text(lang, key string) string {
 	return l.texts[AnyLanguage][key]
 }
 
+// HasTexts tells whether the application has any words of its own.
+func (l *Look) HasTexts() bool { return len(l.texts) > 0 }
+
 func look(b Branding) *Look {
 	l := &Look{Name: b.Name, Palette: b.Colors.palette(), Radius: -1, Links: b.Links, texts: b.Texts}
 	if b.Colors.Radius != nil {

@@ -56,7 +56,6 @@ const (
 	CodeTooShort     Code = "too_short"
 	CodeReserved     Code = "reserved"
 	CodeUnsupported  Code = "unsupported"
-	CodeLowContrast  Code = "low_contrast"
 )
 
 // Codes of a connection that did not come about: on a field, as a verdict or as a flow's failure.
@@ -119,4 +118,9 @@ const (
 	CodeClientSecretExpired Code = "client_secret_expired"
 	CodeTenant              Code = "tenant_unknown"
 	CodeConsentMissing      Code = "admin_consent_missing"
+)
+
+// Codes of branding, which no end user meets.
+const (
+	CodeLowContrast Code = "low_contrast"
 )

@@ -50,7 +50,7 @@ type Config struct {
 	Proofs Proofs
 	// Origin is the base URL's scheme and host.
 	Origin string
-	Theme  func(latchkey.Application) ui.Theme
+	Theme  func(context.Context, latchkey.Application) ui.Theme
 	Now    func() time.Time
 	Log    *slog.Logger
 }
@@ -61,6 +61,7 @@ type Page struct {
 	catalog *i18n.Catalog
 	page    *template.Template
 	css     string
+	foot    *ui.Foot
 	unknown *web.Limiter
 }
 
@@ -85,8 +86,12 @@ func New(cfg Config) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	foot, err := ui.NewFoot()
+	if err != nil {
+		return nil, err
+	}
 	return &Page{
-		cfg: cfg, catalog: catalog, page: page, css: assets.URL("page.css"),
+		cfg: cfg, catalog: catalog, page: page, css: assets.PageCSS(""), foot: foot,
 		unknown: web.NewLimiter(web.Limit{PerSecond: guessesPerSecond, Burst: guessBurst}, cfg.Now),
 	}, nil
 }
@@ -148,6 +153,7 @@ func (p *Page) serve(w http.ResponseWriter, r *http.Request) {
 type model struct {
 	Lang, Dir, CSS, ThemeCSS string
 	Theme                    ui.Theme
+	Under                    template.HTML
 	Title                    string
 	Mark                     string
 	Heading, Lead            []i18n.Part
@@ -164,10 +170,10 @@ func (p *Page) speak(r *http.Request) (lang string, say func(key string, args ma
 }
 
 func (p *Page) show(w http.ResponseWriter, r *http.Request, proof mailer.Proof) {
-	theme := p.cfg.Theme(proof.Application)
+	theme := p.cfg.Theme(r.Context(), proof.Application)
 	lang, say := p.speak(r)
 	args := map[string]string{"app": theme.AppName, "email": proof.Sender.Email, "name": proof.Sender.Name}
-	m := model{Theme: theme, ThemeCSS: theme.Stylesheet(), Self: r.URL.EscapedPath()}
+	m := model{Theme: theme, ThemeCSS: theme.Stylesheet(), Under: p.foot.HTML(theme, lang), Self: r.URL.EscapedPath()}
 	if proof.Done {
 		m.Mark, m.Heading, m.Lead = "good", say("done.heading", args), say("done.lead", args)
 	} else {

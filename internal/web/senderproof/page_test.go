@@ -73,7 +73,7 @@ func served(t *testing.T) (*httptest.Server, *states) {
 	}
 	page, err := senderproof.New(senderproof.Config{
 		Proofs: s, Origin: base.String(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		Theme: func(a latchkey.Application) ui.Theme { return ui.Theme{AppName: a.Name} },
+		Theme: func(_ context.Context, a latchkey.Application) ui.Theme { return ui.Theme{AppName: a.Name} },
 	})
 	if err != nil {
 		t.Fatal(err)

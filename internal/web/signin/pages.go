@@ -57,7 +57,7 @@ type Config struct {
 	// Application finds an application; the zero id is never asked for.
 	Application func(ctx context.Context, id latchkey.ApplicationID) (latchkey.Application, error)
 	// Theme dresses an application's pages, and for the zero application the installation's own.
-	Theme func(latchkey.Application) ui.Theme
+	Theme func(context.Context, latchkey.Application) ui.Theme
 	// BaseURL is where end users reach us. Its scheme decides the attributes of cookies.
 	BaseURL string
 	Now     func() time.Time
@@ -68,7 +68,8 @@ type Config struct {
 type Pages struct {
 	cfg    Config
 	secure bool
-	css    string
+	assets *ui.Assets
+	foot   *ui.Foot
 	js     string
 	words  *i18n.Catalog
 	layout *template.Template
@@ -85,7 +86,10 @@ func New(cfg Config) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pages{cfg: cfg, secure: base.Scheme == "https", css: assets.URL("page.css"), js: assets.URL("page.js")}
+	p := &Pages{cfg: cfg, secure: base.Scheme == "https", assets: assets, js: assets.URL("page.js")}
+	if p.foot, err = ui.NewFoot(); err != nil {
+		return nil, err
+	}
 	if p.words, err = i18n.Load(Texts()); err != nil {
 		return nil, err
 	}
@@ -111,6 +115,7 @@ type view struct {
 	Lang, Dir, DocTitle string
 	CSS, JS, ThemeCSS   string
 	Theme               ui.Theme
+	Under               template.HTML
 	Test, Busy          string
 	Self, Step          string
 	// Mark is the sign above the heading: "good", "bad" or none.
@@ -178,10 +183,10 @@ func (s speaker) with(pairs ...string) speaker {
 // page begins a view: who asks, and in which language.
 func (p *Pages) page(r *http.Request, app latchkey.Application, wishes ...string) (*view, speaker) {
 	wishes = append([]string{r.URL.Query().Get("locale")}, append(wishes, r.Header.Get("Accept-Language"))...)
-	theme := p.cfg.Theme(app)
+	theme := p.cfg.Theme(r.Context(), app)
 	s := speaker{cat: p.words, lang: p.words.Negotiate(wishes...), args: map[string]string{"app": theme.AppName}}
 	v := &view{
-		Lang: s.lang, Dir: i18n.Direction(s.lang), CSS: p.css, JS: p.js, ThemeCSS: theme.Stylesheet(), Theme: theme,
+		Lang: s.lang, Dir: i18n.Direction(s.lang), CSS: p.assets.PageCSS(theme.Scheme), JS: p.js, ThemeCSS: theme.Stylesheet(), Theme: theme, Under: p.foot.HTML(theme, s.lang),
 		Busy: s.text("page.busy"), Self: r.URL.RequestURI(),
 	}
 	if app.Test {
@@ -235,7 +240,7 @@ func (p *Pages) fail(w http.ResponseWriter, r *http.Request, app latchkey.Applic
 	v.Step, v.Mark, v.Heading, v.Lead = "error."+kind, "bad", s.parts("error."+kind+".title"), s.parts("error."+kind+".text")
 	if app.ID == "" {
 		// Whose page it would have been is not known.
-		v.Theme.AppName = ""
+		v.Theme, v.Under = ui.Theme{}, ""
 	}
 	p.write(w, r, status, v, s)
 }

@@ -106,6 +106,12 @@ func (p *Pages) redirectOf(r *http.Request, app latchkey.Application, q url.Valu
 func (p *Pages) ask(w http.ResponseWriter, r *http.Request, app latchkey.Application, status int, email, problem string, wishes ...string) {
 	v, s := p.page(r, app, wishes...)
 	v.Step, v.Heading, v.Lead = "ask", s.parts("ask.title"), s.parts("ask.text")
+	if own := v.Theme.Own(v.Lang, "signin.title"); own != nil {
+		v.Heading = own
+	}
+	if own := v.Theme.Own(v.Lang, "signin.text"); own != nil {
+		v.Lead = own
+	}
 	v.Field = &field{Name: "email", Type: "email", Label: s.text("ask.field"), Value: email, Auto: "email", Mode: "email", Max: signin.MaxEmail}
 	if problem != "" {
 		v.Field.Error = s.parts("ask.error." + problem)

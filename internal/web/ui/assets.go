@@ -47,19 +47,51 @@ func NewAssets() (*Assets, error) {
 		if err != nil {
 			return err
 		}
-		packed, err := pack(data)
-		if err != nil {
-			return err
-		}
 		_, _ = fmt.Fprintf(sum, "%s %d\n%s", name, len(data), data) // a hash never fails to take bytes
-		a.files[path.Base(name)] = asset{kind: mime.TypeByExtension(path.Ext(name)), plain: data, packed: packed}
-		return nil
+		if path.Base(name) == pageCSS {
+			for _, scheme := range []string{SchemeLight, SchemeDark} {
+				if err := a.add("page."+scheme+".css", held(data, scheme)); err != nil {
+					return err
+				}
+			}
+		}
+		return a.add(path.Base(name), data)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ui: assets: %w", err)
 	}
 	a.hash = hex.EncodeToString(sum.Sum(nil)[:6])
 	return a, nil
+}
+
+const pageCSS = "page.css"
+
+// PageCSS is the URL of the pages' stylesheet, which follows the reader's wish for light or dark unless
+// it is held to a scheme.
+func (a *Assets) PageCSS(scheme string) string {
+	if scheme == SchemeLight || scheme == SchemeDark {
+		return a.URL("page." + scheme + ".css")
+	}
+	return a.URL(pageCSS)
+}
+
+// held is the pages' stylesheet for one scheme only.
+func held(css []byte, scheme string) []byte {
+	medium := "all"
+	if scheme == SchemeLight {
+		medium = "not all"
+	}
+	css = bytes.ReplaceAll(css, []byte("(prefers-color-scheme:dark)"), []byte(medium))
+	return bytes.ReplaceAll(css, []byte("color-scheme:light dark"), []byte("color-scheme:"+scheme))
+}
+
+func (a *Assets) add(name string, data []byte) error {
+	packed, err := pack(data)
+	if err != nil {
+		return err
+	}
+	a.files[name] = asset{kind: mime.TypeByExtension(path.Ext(name)), plain: data, packed: packed}
+	return nil
 }
 
 func pack(data []byte) ([]byte, error) {

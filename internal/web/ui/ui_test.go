@@ -61,7 +61,7 @@ func TestAssetsAreKeptForEver(t *testing.T) {
 	if old := get("/assets/0123456789ab/page.css"); old.StatusCode != http.StatusOK || old.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("another release: %d %s", old.StatusCode, old.Header.Get("Cache-Control"))
 	}
-	for _, path := range []string{"/assets/x/none.css", "/assets/x/..%2f..%2fgo.mod", "/assets/theme/x.css", "/assets/theme/000000-ffffff-99.css", "/assets/theme/000000-ffffff-4", "/assets/theme/red;}-ffffff-4.css"} {
+	for _, path := range []string{"/assets/x/none.css", "/assets/x/..%2f..%2fgo.mod", "/assets/theme/x.css", "/assets/theme/000000-ffffff---99.css", "/assets/theme/000000-ffffff---4", "/assets/theme/red;}-ffffff---4.css", "/assets/theme/000000-ffffff-4.css", "/assets/theme/night.000000-ffffff---4.css", "/assets/brand/x"} {
 		if got := get(path); got.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %d", path, got.StatusCode)
 		}
@@ -93,9 +93,12 @@ func TestThemeIsAFunctionOfItsURL(t *testing.T) {
 		theme ui.Theme
 		css   string
 	}{
-		{ui.Theme{Brand: "#0A7A45", BrandInk: "#ffffff", Radius: 4}, ":root:root{--brand:#0a7a45;--brand-ink:#ffffff;--radius:4px;}\n"},
+		{ui.Theme{Brand: "#0A7A45", BrandInk: "#ffffff", Radius: "4"}, ":root:root{--brand:#0a7a45;--brand-ink:#ffffff;--radius:4px;}\n"},
 		{ui.Theme{Brand: "#0a7a45", BrandInk: "#ffffff"}, ":root:root{--brand:#0a7a45;--brand-ink:#ffffff;}\n"},
-		{ui.Theme{Radius: 8}, ":root:root{--radius:8px;}\n"},
+		{ui.Theme{Brand: "#0a7a45", BrandInk: "#ffffff", BrandDark: "#5fd39a", BrandDarkInk: "#0b1020"}, ":root:root{--brand:#0a7a45;--brand-ink:#ffffff;}\n@media (prefers-color-scheme:dark){:root:root{--brand:#5fd39a;--brand-ink:#0b1020;}}\n"},
+		{ui.Theme{Brand: "#0a7a45", BrandInk: "#ffffff", BrandDark: "#5fd39a", BrandDarkInk: "#0b1020", Scheme: "dark", Radius: "0"}, ":root:root{--brand:#5fd39a;--brand-ink:#0b1020;--radius:0px;}\n"},
+		{ui.Theme{Brand: "#0a7a45", BrandInk: "#ffffff", BrandDark: "#5fd39a", BrandDarkInk: "#0b1020", Scheme: "light"}, ":root:root{--brand:#0a7a45;--brand-ink:#ffffff;}\n"},
+		{ui.Theme{Radius: "8"}, ":root:root{--radius:8px;}\n"},
 	} {
 		got := get(tc.theme.Stylesheet())
 		body, err := io.ReadAll(got.Body)
@@ -103,7 +106,7 @@ func TestThemeIsAFunctionOfItsURL(t *testing.T) {
 			t.Errorf("%+v: %q (%v)", tc.theme, body, err)
 		}
 	}
-	for _, bad := range []ui.Theme{{}, {Brand: "red"}, {Brand: "#000000"}, {Brand: "#000000;}*{", BrandInk: "#ffffff"}, {Brand: "#000000", BrandInk: "#ffffff", Radius: 99}} {
+	for _, bad := range []ui.Theme{{}, {Brand: "red"}, {Brand: "#000000"}, {Brand: "#000000;}*{", BrandInk: "#ffffff"}, {Brand: "#000000", BrandInk: "#ffffff", Radius: "99"}} {
 		if got := bad.Stylesheet(); got != "" {
 			t.Errorf("%+v has the stylesheet %s", bad, got)
 		}

@@ -63,7 +63,7 @@ func (z *Wizard) firstPage(r *http.Request, token string, v hosted.View) ([]byte
 		choices[i] = string(c)
 	}
 	k := firstKey{
-		theme: z.theme(v.Application), test: v.Application.Test, typ: v.Link.Type, lang: s.lang,
+		theme: s.theme, test: v.Application.Test, typ: v.Link.Type, lang: s.lang,
 		choices: strings.Join(choices, " "), scopes: strings.Join(v.Scopes, " "), reason: v.Reason,
 	}
 	page, ok := z.first.get(k)

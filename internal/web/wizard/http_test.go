@@ -22,8 +22,8 @@ import (
 )
 
 func themed(c *wizard.Config) {
-	c.Theme = func(latchkey.Application) ui.Theme {
-		return ui.Theme{Brand: "#0a7a45", BrandInk: "#ffffff", Radius: 4, LogoURL: "/logo.png", HeaderHTML: "<p>Hello</p>"}
+	c.Theme = func(context.Context, latchkey.Application) ui.Theme {
+		return ui.Theme{Brand: "#0a7a45", BrandInk: "#ffffff", Radius: "4", LogoURL: "/logo.png", HeaderHTML: "<p>Hello</p>"}
 	}
 }
 

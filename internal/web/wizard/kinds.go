@@ -204,6 +204,7 @@ func (z *Wizard) endOf(p *page, s speaker, v hosted.View) {
 func (s speaker) consent(v hosted.View) *consent {
 	c := &consent{
 		Title: s.parts("consent.title"), End: s.parts("consent.end"),
+		Note:        s.theme.Own(s.lang, "consent.note"),
 		StoredTitle: s.parts("consent.stored.title"), Stored: lines(s.parts("consent.stored.text")),
 	}
 	for _, code := range v.Scopes {

@@ -1,6 +1,7 @@
 package wizard
 
 import (
+	"context"
 	"fmt"
 	"html/template"
 	"math"
@@ -15,16 +16,18 @@ import (
 	"latchkey/internal/web/ui"
 )
 
-type pagePaths struct{ css, js string }
+type pagePaths struct{ js string }
 
 // page is all that the templates need, said already in the reader's language.
 type page struct {
-	Template   string
-	Lang, Dir  string
-	DocTitle   string
-	CSS, JS    string
-	ThemeCSS   string
-	Theme      ui.Theme
+	Template  string
+	Lang, Dir string
+	DocTitle  string
+	CSS, JS   string
+	ThemeCSS  string
+	Theme     ui.Theme
+	// Under is the foot that an application may have.
+	Under      template.HTML
 	Test       string
 	Who        []i18n.Part
 	Self, Flow string
@@ -127,9 +130,11 @@ type away struct {
 
 type consent struct {
 	Title, Items, End []i18n.Part
-	Scopes            [][]i18n.Part
-	StoredTitle       []i18n.Part
-	Stored            [][]i18n.Part
+	// Note is the application's own, below ours.
+	Note        []i18n.Part
+	Scopes      [][]i18n.Part
+	StoredTitle []i18n.Part
+	Stored      [][]i18n.Part
 }
 
 type summary struct {
@@ -142,11 +147,11 @@ type summaryLine struct {
 	Text  []i18n.Part
 }
 
-func (z *Wizard) theme(app latchkey.Application) ui.Theme {
+func (z *Wizard) theme(ctx context.Context, app latchkey.Application) ui.Theme {
 	if z.cfg.Theme == nil {
 		return ui.Theme{AppName: app.Name}
 	}
-	t := z.cfg.Theme(app)
+	t := z.cfg.Theme(ctx, app)
 	if t.AppName == "" {
 		t.AppName = app.Name
 	}
@@ -154,10 +159,10 @@ func (z *Wizard) theme(app latchkey.Application) ui.Theme {
 }
 
 // frame is what every page has.
-func (z *Wizard) frame(r *http.Request, s speaker, theme ui.Theme) *page {
+func (z *Wizard) frame(r *http.Request, s speaker) *page {
 	p := &page{
-		Lang: s.lang, Dir: i18n.Direction(s.lang), CSS: z.paths.css, JS: z.paths.js,
-		Theme: theme, ThemeCSS: theme.Stylesheet(), Self: self(r), Say: map[string]string{},
+		Lang: s.lang, Dir: i18n.Direction(s.lang), CSS: z.assets.PageCSS(s.theme.Scheme), JS: z.paths.js,
+		Theme: s.theme, ThemeCSS: s.theme.Stylesheet(), Under: z.foot.HTML(s.theme, s.lang), Self: self(r), Say: map[string]string{},
 	}
 	for _, k := range []string{"copy", "copied", "show", "hide", "check_again", "new_tab", "details", "busy", "lost", "optional"} {
 		p.Say[k] = s.text("page." + k)
@@ -171,7 +176,7 @@ func flowPath(token string) string { return "/c/" + url.PathEscape(token) + "/fl
 func (z *Wizard) model(r *http.Request, token string, v hosted.View) (*page, error) {
 	s := z.speaker(r, v)
 	st := v.Step
-	p := z.frame(r, s, z.theme(v.Application))
+	p := z.frame(r, s)
 	p.Flow = flowPath(token)
 	p.Template, p.Step, p.Version = string(st.Kind), st.ID, v.Version
 	p.Heading, p.Lead = s.title(v), s.lead(v)
@@ -337,7 +342,7 @@ func (z *Wizard) adminModel(r *http.Request, answer hosted.AdminAnswer) *page {
 func (z *Wizard) errorModel(r *http.Request, status int) *page {
 	s := speaker{cat: z.words[""], args: map[string]string{"site": z.site}}
 	s.lang = s.cat.Negotiate(r.URL.Query().Get("locale"), r.Header.Get("Accept-Language"))
-	p := z.frame(r, s, ui.Theme{})
+	p := z.frame(r, s)
 	key := "page.error." + errorPage(status)
 	p.Template, p.Step, p.Mark = "error", key, "bad"
 	p.Heading, p.Lead = s.parts(key+".title"), s.parts(key+".text")

@@ -65,11 +65,12 @@ func (z *Wizard) postReconnect(w http.ResponseWriter, r *http.Request, token str
 func (z *Wizard) reconnectModel(r *http.Request, v hosted.Reconnecting, expired bool) *page {
 	shared := z.words[""]
 	s := speaker{cat: shared, lang: shared.Negotiate(r.URL.Query().Get("locale"), v.Locale, r.Header.Get("Accept-Language"))}
-	s.args = map[string]string{"app": z.theme(v.Application).AppName, "site": z.site, "account": v.Shown}
+	s.theme = z.theme(r.Context(), v.Application)
+	s.args = map[string]string{"app": s.theme.AppName, "site": z.site, "account": v.Shown}
 	if v.Provider != "" {
 		s.args["provider"] = z.voice(s, string(v.Provider)).text("provider." + string(v.Provider))
 	}
-	p := z.frame(r, s, z.theme(v.Application))
+	p := z.frame(r, s)
 	p.Template = string(connector.KindNotice)
 	if v.Application.Test {
 		p.Test = s.text("page.test")
@@ -81,16 +82,19 @@ func (z *Wizard) reconnectModel(r *http.Request, v hosted.Reconnecting, expired 
 		p.Step, p.Mark = "reconnect.works", "good"
 	case !v.Mendable():
 		p.Step = "reconnect.wait"
-		p.Lead = s.reason(v.Reason, "reconnect.wait.text")
+		p.Lead = s.reason(v.Reason, "", "reconnect.wait.text")
 		p.Away = &away{URL: p.Self, Label: s.parts("page.check_again"), Quiet: true}
 	default:
 		p.Step = "reconnect.ask"
 		p.Who = s.parts("page.who.reconnect")
-		p.Lead = s.reason(v.Reason, "reconnect.ask.text")
+		p.Lead = s.reason(v.Reason, "reconnect.text", "reconnect.ask.text")
 		p.Main = &button{Name: "action", Value: "reconnect", Label: s.parts("reconnect.ask.submit")}
 		p.Fine = lines(s.parts("reconnect.ask.fine"))
 	}
 	p.Heading = s.parts(p.Step + ".title")
+	if p.Step == "reconnect.ask" {
+		p.Heading = s.own("reconnect.title", "reconnect.ask.title")
+	}
 	if p.Lead == nil {
 		p.Lead = s.parts(p.Step + ".text")
 	}

@@ -22,7 +22,8 @@ func (z *Wizard) speaker(r *http.Request, v hosted.View) speaker {
 	if !ok {
 		cat = shared
 	}
-	s := speaker{cat: cat, lang: lang, args: map[string]string{"app": z.theme(v.Application).AppName, "site": z.site}}
+	s := speaker{cat: cat, lang: lang, theme: z.theme(r.Context(), v.Application)}
+	s.args = map[string]string{"app": s.theme.AppName, "site": z.site}
 	if v.Provider != "" {
 		s.args["provider"] = s.text("provider." + string(v.Provider))
 	}
@@ -34,11 +35,12 @@ func (s speaker) title(v hosted.View) []i18n.Part {
 	switch st.ID {
 	case hosted.StepStart:
 		if v.Link.Type == latchkey.LinkReconnect {
-			return s.parts("link.start.title.reconnect")
+			return s.own("reconnect.title", "link.start.title.reconnect")
 		}
 		if len(v.Choices) == 1 {
-			return s.parts("link.start.title."+string(v.Choices[0]), "link.start.title")
+			return s.own("start.title", "link.start.title."+string(v.Choices[0]), "link.start.title")
 		}
+		return s.own("start.title", "link.start.title")
 	case hosted.StepFailed:
 		if v.Failure != nil {
 			return s.with(v.Failure.Args).parts("failure."+string(v.Failure.Code)+".title", "flow.failed.title")
@@ -52,27 +54,28 @@ func (s speaker) lead(v hosted.View) []i18n.Part {
 	switch st.ID {
 	case hosted.StepStart:
 		if v.Link.Type == latchkey.LinkReconnect {
-			return s.reason(v.Reason, "link.start.text.reconnect")
+			return s.reason(v.Reason, "reconnect.text", "link.start.text.reconnect")
 		}
 		if len(v.Choices) == 1 {
-			return s.parts("link.start.text."+string(v.Choices[0]), "link.start.text.one")
+			return s.own("start.text", "link.start.text."+string(v.Choices[0]), "link.start.text.one")
 		}
+		return s.own("start.text", "link.start.text")
 	case hosted.StepFailed:
 		if v.Failure != nil {
 			return s.failure(v.Failure)
 		}
 	case hosted.StepDone:
 		if v.Result != nil {
-			return s.with(st.Args).parts("flow.done.text." + v.Result.State)
+			return s.with(st.Args).own("done.text", "flow.done.text."+v.Result.State)
 		}
 	}
 	return s.with(st.Args).parts(st.ID + ".text")
 }
 
-// reason says what broke, and then what to do.
-func (s speaker) reason(r latchkey.Reason, then string) []i18n.Part {
+// reason says what broke, and then what to do, perhaps in the application's own words.
+func (s speaker) reason(r latchkey.Reason, own, then string) []i18n.Part {
 	why := s.parts("reason."+string(r), "reason.generic")
-	return slices.Concat(why, []i18n.Part{{Text: " "}}, s.parts(then))
+	return slices.Concat(why, []i18n.Part{{Text: " "}}, s.own(own, then))
 }
 
 func (s speaker) failure(f *hosted.Failure) []i18n.Part {

@@ -43,7 +43,7 @@ type Config struct {
 	// BaseURL is where end users reach us. Its scheme decides the attributes of cookies.
 	BaseURL string
 	// Theme dresses an application's pages; nil shows its name on ours.
-	Theme func(latchkey.Application) ui.Theme
+	Theme func(context.Context, latchkey.Application) ui.Theme
 	// Problem answers JSON clients with an error; nil means web.WriteProblem.
 	Problem func(http.ResponseWriter, *http.Request, error)
 	// Address tells who asks, for limits; nil takes what the edge found out.
@@ -58,6 +58,7 @@ type Wizard struct {
 	site   string
 	secure bool
 	assets *ui.Assets
+	foot   *ui.Foot
 	pages  map[string]*template.Template
 	// words has the texts as each provider's connector extends them; "" has the shared ones.
 	words map[latchkey.Provider]*i18n.Catalog
@@ -89,7 +90,10 @@ func New(cfg Config) (*Wizard, error) {
 	if z.assets, err = ui.NewAssets(); err != nil {
 		return nil, err
 	}
-	z.paths = pagePaths{css: z.assets.URL("page.css"), js: z.assets.URL("page.js")}
+	if z.foot, err = ui.NewFoot(); err != nil {
+		return nil, err
+	}
+	z.paths = pagePaths{js: z.assets.URL("page.js")}
 	if z.pages, err = parsePages(); err != nil {
 		return nil, err
 	}

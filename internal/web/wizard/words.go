@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"latchkey/internal/i18n"
+	"latchkey/internal/web/ui"
 )
 
 // speaker says things in the reader's language, with the words of the connector that asks.
@@ -12,6 +13,16 @@ type speaker struct {
 	cat  *i18n.Catalog
 	lang string
 	args map[string]string
+	// theme has the application's own words, for the few texts that may be its own.
+	theme ui.Theme
+}
+
+// own is the application's text for a key, else the first of ours that has words.
+func (s speaker) own(key string, keys ...string) []i18n.Part {
+	if p := s.theme.Own(s.lang, key); p != nil {
+		return p
+	}
+	return s.parts(keys...)
 }
 
 // ours are the placeholders that nobody can fill with something else: what a page says about who
