@@ -36,8 +36,8 @@ func (in *installation) newMailer() (*mailer.Service, error) {
 		Plaintext: func(host string) bool {
 			return slices.ContainsFunc(in.cfg.AllowPlaintextMail, func(h string) bool { return strings.EqualFold(h, host) })
 		},
-		Events: in.hooks,
-		OAuth:  in.egress.Client(safehttp.OAuth, safehttp.ClientOptions{Timeout: tokenTimeout}),
+		Events: in.hooks, Observe: in.metrics,
+		OAuth: in.egress.Client(safehttp.OAuth, safehttp.ClientOptions{Timeout: tokenTimeout}),
 		Default: mailer.Relay{
 			Host: relay.Host, Port: relay.Port, Encryption: mailer.Encryption(relay.Encryption),
 			Username: relay.Username, Password: relay.Password, Email: relay.Email, Name: relay.Name,

@@ -37,6 +37,17 @@ func (s source) Accounts(ctx context.Context) ([]metrics.AccountCount, error) {
 	return out, err
 }
 
+func (s source) Outbox(ctx context.Context) (metrics.Outbox, error) {
+	queued, since, err := s.in.store.Database().Outbox(ctx)
+	out := metrics.Outbox{Queued: queued}
+	if queued > 0 {
+		out.Oldest = max(0, s.in.now().Sub(since))
+	}
+	return out, err
+}
+
+func (s source) Lanes() metrics.Lanes { return metrics.Lanes(s.in.mailer.Lanes()) }
+
 // sealer counts what the keyring does for the store.
 type sealer struct {
 	*secret.Keyring

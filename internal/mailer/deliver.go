@@ -11,6 +11,9 @@ import (
 
 // deliver hands one mail to the lane's host.
 func (l *lane) deliver(ctx context.Context, m latchkey.Mail, c content, sender latchkey.Sender, from identity) error {
+	// Whatever is tried again on the way, the mail is ours no longer than its claim.
+	ctx, cancel := context.WithTimeout(ctx, connectTime+sendTime)
+	defer cancel()
 	message, err := compose(m, c, from)
 	if err != nil {
 		return at(stageData, err)
@@ -24,7 +27,7 @@ func (l *lane) deliver(ctx context.Context, m latchkey.Mail, c content, sender l
 	}
 	warm := w.sent > 0
 	taken, err := w.send(ctx, from.Email, m.To, message)
-	if err != nil && warm && !taken && protocol(err) == nil && stageOf(err) != stageData {
+	if err != nil && warm && !taken && hungUp(err) && stageOf(err) != stageData {
 		// The host had hung up on a connection that seemed to live: nothing of the mail was taken.
 		_ = w.conn.Close()
 		if w, err = l.take(ctx, sender, true); err != nil {
@@ -42,6 +45,12 @@ func (l *lane) deliver(ctx context.Context, m latchkey.Mail, c content, sender l
 	}
 	l.give(w)
 	return err
+}
+
+// hungUp tells that the host ended the connection, with or without its 421 (RFC 5321 §3.8).
+func hungUp(err error) bool {
+	p := protocol(err)
+	return p == nil || p.Code == 421
 }
 
 func (l *lane) deliverGraph(ctx context.Context, sender latchkey.Sender, message io.WriterTo) error {
@@ -71,7 +80,7 @@ func (l *lane) take(ctx context.Context, sender latchkey.Sender, fresh bool) (*w
 		w := l.idle[n-1]
 		l.idle = l.idle[:n-1]
 		l.mu.Unlock()
-		if l.s.now().Sub(w.idleSince) < idleTime && w.alive() {
+		if idle := l.s.now().Sub(w.idleSince); idle < surelyAlive || idle < idleTime && w.alive() {
 			return w, nil
 		}
 		w.close()

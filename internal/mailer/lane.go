@@ -24,6 +24,10 @@ const (
 	// claimTime is how long a claimed mail is ours: longer than connecting and sending may take, and
 	// short, since a mail whose process was killed waits that long.
 	claimTime = connectTime + sendTime + 10*time.Second
+	// startTime is how long after the claim a mail may be begun, so that it ends before the claim does.
+	startTime = claimTime - connectTime - sendTime
+	// ahead is how many mails are claimed beyond those that are under way: one statement serves many.
+	ahead = 2 * defaultConnections
 	// laneTime is how long a bounded lane is ours without being taken again.
 	laneTime = 2 * claimTime
 	// idleTime and maxPerConnection end a connection before most hosts do.
@@ -148,21 +152,34 @@ func (l *lane) start(now time.Time) bool {
 // connection busy and nobody else's.
 func (l *lane) run(ctx context.Context) {
 	done := make(chan error)
-	inFlight := 0
+	inFlight, more := 0, true
+	var ready []latchkey.Mail
+	late := time.NewTimer(startTime)
+	defer late.Stop()
 	for {
-		claimed, err := l.claim(ctx, inFlight)
-		l.complain(ctx, err)
-		for _, m := range claimed {
-			if l.pace != nil {
+		if len(ready) > 0 && l.leftAlone(ctx, l.s.now()) {
+			l.complain(ctx, l.release(ctx, ready))
+			ready = nil
+		}
+		if len(ready) == 0 && more && inFlight < max(l.caps.connections, 1) {
+			var err error
+			ready, more, err = l.claim(ctx, inFlight)
+			l.complain(ctx, err)
+			late.Reset(startTime)
+		}
+		for ; len(ready) > 0 && inFlight < max(l.caps.connections, 1); ready = ready[1:] {
+			m := ready[0]
+			if l.pace != nil && !withheld(m) {
 				l.pace.AllowN(l.s.now(), 1) // claim has seen that there is room
 			}
 			inFlight++
 			go func() { done <- l.one(ctx, m) }()
 		}
 		if inFlight == 0 {
-			if len(claimed) == 0 && l.stop(ctx) {
+			if len(ready) == 0 && l.stop(ctx) {
 				return
 			}
+			more = true
 			continue
 		}
 		select {
@@ -170,6 +187,11 @@ func (l *lane) run(ctx context.Context) {
 			inFlight--
 			l.complain(ctx, err)
 		case <-l.kick:
+			more = true
+		case <-late.C:
+			// Those under way hang: the rest is given back, and may go elsewhere.
+			l.complain(ctx, l.release(ctx, ready))
+			ready = nil
 		}
 	}
 }
@@ -195,24 +217,34 @@ func (l *lane) stop(ctx context.Context) bool {
 	return true
 }
 
-// claim takes as many mails as there are connections free. None where the host is to be left alone,
-// its minute is used up, or another process works the lane.
-func (l *lane) claim(ctx context.Context, inFlight int) ([]latchkey.Mail, error) {
+// claim takes as many mails as there are connections free, and some to follow. None where the host is to
+// be left alone, its minute is used up, or another process works the lane. more tells that there may be
+// others.
+func (l *lane) claim(ctx context.Context, inFlight int) (ready []latchkey.Mail, more bool, err error) {
 	now := l.s.now()
 	if l.leftAlone(ctx, now) {
-		return nil, nil
+		return nil, false, nil
 	}
-	free := max(l.caps.connections, 1) - inFlight
-	if l.pace != nil {
-		free = min(free, int(l.pace.TokensAt(now)))
+	most := max(l.caps.connections, 1) - inFlight
+	switch {
+	case l.pace != nil:
+		most = min(most, int(l.pace.TokensAt(now)))
+	case l.caps.connections > 0:
+		most += ahead
 	}
-	if free <= 0 {
-		return nil, nil
+	if most <= 0 {
+		return nil, false, nil
 	}
-	claimed, err := l.s.cfg.Store.Mails().Claim(ctx, l.id, now, now.Add(claimTime), free)
+	claimed, err := l.s.cfg.Store.Mails().Claim(ctx, l.id, now, now.Add(claimTime), most)
 	if err != nil || len(claimed) == 0 {
-		return nil, err
+		return nil, false, err
 	}
+	ready, err = l.sift(ctx, claimed, now)
+	return ready, len(claimed) == most, err
+}
+
+// sift reads the sender as it now is, and keeps back what it must not send.
+func (l *lane) sift(ctx context.Context, claimed []latchkey.Mail, now time.Time) ([]latchkey.Mail, error) {
 	gone, err := l.load(ctx, claimed[0].ApplicationID)
 	if err != nil {
 		return nil, err // the claims run out
@@ -242,8 +274,9 @@ func (l *lane) claim(ctx context.Context, inFlight int) ([]latchkey.Mail, error)
 	return claimed, nil
 }
 
-// release gives mails back that another process is to send.
+// release gives mails back that another process is to send, or this one later.
 func (l *lane) release(ctx context.Context, claimed []latchkey.Mail) error {
+	ctx = context.WithoutCancel(ctx)
 	for _, m := range claimed {
 		claim := m.DueAt
 		m.DueAt = l.s.now()
@@ -322,9 +355,13 @@ func (l *lane) mayGo(claimed []latchkey.Mail) (may, not []latchkey.Mail) {
 func (l *lane) orphan(ctx context.Context, claimed []latchkey.Mail, why errs.Code) error {
 	for _, m := range claimed {
 		claim := m.DueAt
-		m.UpdatedAt, m.Code, m.Status = l.s.now(), string(why), latchkey.MailFailed
-		if l.s.cfg.Default.Set() && m.Kind != KindSenderProof && m.Kind != KindTest {
+		m.UpdatedAt, m.Status = l.s.now(), latchkey.MailFailed
+		switch {
+		case withheld(m):
+		case l.s.cfg.Default.Set() && m.Kind != KindSenderProof && m.Kind != KindTest:
 			m.Status, m.SenderID, m.DueAt = latchkey.MailQueued, "", l.s.now()
+		default:
+			m.Code = string(why)
 		}
 		if err := l.finish(ctx, m, claim); err != nil {
 			return err
@@ -334,12 +371,22 @@ func (l *lane) orphan(ctx context.Context, claimed []latchkey.Mail, why errs.Cod
 	return nil
 }
 
+// withheld tells a mail that must never leave: it has a reason before it was ever tried. It goes through the
+// outbox like any other, so that nobody can tell by the work, and its text is erased where others' is.
+func withheld(m latchkey.Mail) bool { return m.Attempts == 0 && m.Code != "" }
+
 // one sends one claimed mail and writes down what became of it. It returns only our own errors.
 func (l *lane) one(ctx context.Context, m latchkey.Mail) error {
 	// What is begun is finished, also when the process is told to stop.
 	ctx = context.WithoutCancel(ctx)
-	if !l.s.now().Before(m.ExpiresAt) {
+	switch {
+	case withheld(m):
+		m.Status, m.UpdatedAt = latchkey.MailFailed, l.s.now()
+		l.observe(m, "withheld", -1, 0)
+		return l.finish(ctx, m, m.DueAt)
+	case !l.s.now().Before(m.ExpiresAt):
 		m.Status, m.UpdatedAt = latchkey.MailExpired, l.s.now()
+		l.observe(m, "expired", -1, 0)
 		return l.finish(ctx, m, m.DueAt)
 	}
 	var c content
@@ -366,6 +413,7 @@ func (l *lane) settle(ctx context.Context, m latchkey.Mail, sender latchkey.Send
 	if tryErr == nil {
 		m.Status, m.Code, m.Detail = latchkey.MailAccepted, "", ""
 		l.open()
+		l.observe(m, "accepted", now.Sub(m.CreatedAt), now.Sub(begun))
 		l.s.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "mail accepted", append(log, slog.Duration("waited", now.Sub(m.CreatedAt)))...)
 		return errors.Join(l.finish(ctx, m, claim), l.note(ctx, ""))
 	}
@@ -376,20 +424,22 @@ func (l *lane) settle(ctx context.Context, m latchkey.Mail, sender latchkey.Send
 		l.backOff()
 	}
 	mayFall := l.id != "" && sender.Fallback && l.s.cfg.Default.Set() && m.Kind != KindSenderProof && m.Kind != KindTest
+	outcome := "retried"
 	switch {
 	case v.Blame == ofSender && !v.Temporary && mayFall:
-		m.SenderID, m.DueAt = "", now
+		m.SenderID, m.DueAt, outcome = "", now, "by_default_sender"
 		log = append(log, slog.Bool("by_default_sender", true))
 		defer l.s.Wake()
 	case v.Temporary, v.Blame == ofSender:
 		// A login that is refused may be mended while the mail is still of use.
 		m.DueAt = now.Add(l.retryIn(m.Attempts))
 		if !m.DueAt.Before(m.ExpiresAt) {
-			m.Status = latchkey.MailExpired
+			m.Status, outcome = latchkey.MailExpired, "expired"
 		}
 	default:
-		m.Status = latchkey.MailFailed
+		m.Status, outcome = latchkey.MailFailed, "failed"
 	}
+	l.observe(m, outcome, -1, now.Sub(begun))
 	l.s.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "mail not accepted", append(log, slog.String("code", m.Code),
 		slog.String("said", m.Detail), slog.String("mail_status", string(m.Status)))...)
 	var noted error
@@ -397,6 +447,14 @@ func (l *lane) settle(ctx context.Context, m latchkey.Mail, sender latchkey.Send
 		noted = l.note(ctx, string(v.Code))
 	}
 	return errors.Join(l.finish(ctx, m, claim), noted)
+}
+
+func (l *lane) observe(m latchkey.Mail, outcome string, waited, took time.Duration) {
+	name := "own"
+	if l.id == "" {
+		name = "default"
+	}
+	l.s.cfg.Observe.Mail(name, m.Kind, outcome, m.Code, waited, took)
 }
 
 // finish writes; a claim that has ended is another's matter.

@@ -215,7 +215,7 @@ var errNoUTF8 = errors.New("the host takes no addresses outside ASCII (no SMTPUT
 func (w *wire) rehearse(ctx context.Context, email string) error {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = w.conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = w.said.Close() })
 	defer stop()
 	params := ""
 	if !ascii(email) {

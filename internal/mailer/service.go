@@ -45,6 +45,17 @@ type Emitter interface {
 	Emit(ctx context.Context, tx store.Tx, ev latchkey.Event) (latchkey.Event, error)
 }
 
+// Observer counts what becomes of mails, try by try: accepted, retried, by_default_sender, failed, expired or
+// withheld. Lane is default or own, code why it was not accepted. Took is how long the try was, waited the
+// time from the mail's row to its acceptance, and negative for everything else.
+type Observer interface {
+	Mail(lane, kind, outcome, code string, waited, took time.Duration)
+}
+
+type unobserved struct{}
+
+func (unobserved) Mail(string, string, string, string, time.Duration, time.Duration) {}
+
 // Set tells whether there is one.
 func (r Relay) Set() bool { return r.Host != "" && r.Email != "" }
 
@@ -72,6 +83,8 @@ type Config struct {
 	AppName func(app latchkey.Application) string
 	// Poll is how often the outbox is looked at without being woken; 0 means every second.
 	Poll time.Duration
+	// Observe may be nil.
+	Observe Observer
 	// Jitter returns a number in [0,1) that spreads retries; nil means a random one.
 	Jitter func() float64
 }
@@ -98,6 +111,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	if cfg.Poll == 0 {
 		cfg.Poll = time.Second
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = unobserved{}
 	}
 	if cfg.Jitter == nil {
 		cfg.Jitter = rand.Float64
@@ -130,8 +146,8 @@ type Message struct {
 	Values map[string]string
 	// ExpiresAt is when it is not worth sending any more.
 	ExpiresAt time.Time
-	// Withheld is why the mail must never leave; empty sends it. The row is written all the same, as
-	// failed with this code: the operator sees why, and whoever counts our work sees nothing.
+	// Withheld is why the mail must never leave; empty sends it. The row is written all the same, and the
+	// lane ends it as failed with this code: the operator sees why, and whoever counts our work sees nothing.
 	Withheld string
 }
 
@@ -170,9 +186,7 @@ func (s *Service) Queue(ctx context.Context, tx store.Tx, m Message) (latchkey.M
 		ID: latchkey.NewMailID(s.cfg.Now()), ApplicationID: m.ApplicationID, SenderID: lane, Kind: m.Kind, To: m.To, Body: body,
 		Status: latchkey.MailQueued, DueAt: now, ExpiresAt: m.ExpiresAt.UTC().Truncate(time.Millisecond), CreatedAt: now, UpdatedAt: now,
 	}
-	if m.Withheld != "" {
-		mail.Status, mail.Code = latchkey.MailFailed, m.Withheld
-	}
+	mail.Code = m.Withheld
 	if err := tx.Mails().Create(ctx, mail); err != nil {
 		return "", fmt.Errorf("mailer: writing to the outbox: %w", err)
 	}
@@ -202,6 +216,36 @@ func (s *Service) choose(ctx context.Context, tx store.Tx, m Message, chosen lat
 		return "", errs.New(errs.Conflict, errs.CodeNoSender, "There is no sender: choose one for the application, or set LATCHKEY_SMTP_URL and LATCHKEY_SMTP_FROM.")
 	}
 	return "", nil
+}
+
+// Lanes is how the lanes of this process are worked just now.
+type Lanes struct {
+	// Working have mail under way, Paused are left alone because their host refused us or hung, Idle are
+	// the rest that have been used since the start.
+	Working, Paused, Idle int
+	// Warm is how many connections wait for mail.
+	Warm int
+}
+
+// Lanes counts the lanes of this process.
+func (s *Service) Lanes() (out Lanes) {
+	now := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.lanes {
+		l.mu.Lock()
+		switch {
+		case now.Before(l.closed):
+			out.Paused++
+		case l.running:
+			out.Working++
+		default:
+			out.Idle++
+		}
+		out.Warm += len(l.idle)
+		l.mu.Unlock()
+	}
+	return out
 }
 
 // HasDefault tells whether the installation has a default sender.

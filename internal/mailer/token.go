@@ -73,15 +73,21 @@ func (t *tokens) get(ctx context.Context, s latchkey.Sender, now time.Time, fres
 		return kept.AccessToken, nil
 	}
 	// Nobody's going away may cost the others their token.
-	got, err, _ := t.flight.Do(name, func() (any, error) {
+	flight := t.flight.DoChan(name, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTime)
 		defer cancel()
 		return t.ask(ctx, s)
 	})
-	if err != nil {
-		return "", err
+	var got singleflight.Result
+	select {
+	case got = <-flight:
+	case <-ctx.Done():
+		return "", ctx.Err()
 	}
-	token := got.(*oauth2.Token) //nolint:forcetypeassert // ask returns nothing else
+	if got.Err != nil {
+		return "", got.Err
+	}
+	token := got.Val.(*oauth2.Token) //nolint:forcetypeassert // ask returns nothing else
 	if token.Expiry.IsZero() {
 		token.Expiry = now.Add(5 * time.Minute) // RFC 6749 §5.1 lets expires_in be absent
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/textproto"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/wneessen/go-mail/smtp"
@@ -30,7 +31,30 @@ const (
 	connectTime = 20 * time.Second
 	sendTime    = 30 * time.Second
 	quitTime    = 2 * time.Second
+	// surelyAlive is how long a connection is used again without a look whether the host has hung up.
+	surelyAlive = time.Second
+	// maxSaid bounds what a host may say while we connect, and during each mail. Replies have a few lines;
+	// the rest is TLS.
+	maxSaid = 1 << 20
 )
+
+var errTalksTooMuch = errors.New("the host says more than any host needs to")
+
+// bounded is a connection whose other end cannot fill our memory: replies of SMTP have no length.
+type bounded struct {
+	net.Conn
+	left atomic.Int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	left := b.left.Load()
+	if left <= 0 {
+		return 0, errTalksTooMuch
+	}
+	n, err := b.Conn.Read(p[:min(int64(len(p)), left)])
+	b.left.Add(-int64(n))
+	return n, err
+}
 
 // route is how to reach a mail host and what to say there.
 type route struct {
@@ -88,6 +112,7 @@ var (
 // wire is a connection that is logged in.
 type wire struct {
 	conn       net.Conn
+	said       *bounded
 	client     *smtp.Client
 	pipelining bool
 	utf8       bool
@@ -100,12 +125,15 @@ type wire struct {
 func connect(ctx context.Context, r route) (_ *wire, err error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	conn, err := r.dial(ctx, "tcp", net.JoinHostPort(r.host, fmt.Sprint(r.port)))
+	dialed, err := r.dial(ctx, "tcp", net.JoinHostPort(r.host, fmt.Sprint(r.port)))
 	if err != nil {
 		return nil, at(stageConnect, err)
 	}
+	said := &bounded{Conn: dialed}
+	said.left.Store(maxSaid)
+	conn := net.Conn(said)
 	// A host that says nothing is left when the time is over.
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = said.Close() })
 	defer func() {
 		if !stop() && err == nil {
 			err = at(stageConnect, ctx.Err())
@@ -147,7 +175,7 @@ func connect(ctx context.Context, r route) (_ *wire, err error) {
 	if err := authenticate(client, r); err != nil {
 		return nil, at(stageAuth, err)
 	}
-	w := &wire{conn: conn, client: client, encrypted: r.encryption != EncryptionNone}
+	w := &wire{conn: conn, said: said, client: client, encrypted: r.encryption != EncryptionNone}
 	w.pipelining, _ = client.Extension("PIPELINING")
 	w.utf8, _ = client.Extension("SMTPUTF8")
 	return w, nil
@@ -202,12 +230,13 @@ func authenticate(client *smtp.Client, r route) error {
 func (w *wire) send(ctx context.Context, from, to string, message io.WriterTo) (taken bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { _ = w.conn.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = w.said.Close() })
 	defer func() {
 		if !stop() && err != nil {
 			err = errors.Join(err, ctx.Err())
 		}
 	}()
+	w.said.left.Store(maxSaid)
 	t := w.client.Text
 	params := ""
 	if w.utf8 && !ascii(from+to) {

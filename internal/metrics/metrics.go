@@ -37,6 +37,10 @@ type Metrics struct {
 	jobs       *prometheus.CounterVec
 	jobSeconds *prometheus.HistogramVec
 
+	mails       *prometheus.CounterVec
+	mailSeconds *prometheus.HistogramVec
+	mailWaited  prometheus.Observer
+
 	seals  *prometheus.CounterVec
 	egress *prometheus.CounterVec
 }
@@ -82,6 +86,9 @@ func New(b Build) *Metrics {
 	m.queueSeconds = histogram("delivery_queue_seconds", "From the event to the first try.", quick()).WithLabelValues()
 	m.jobs = counter("jobs_total", "Runs of jobs, by kind and outcome.", "kind", "outcome")
 	m.jobSeconds = histogram("job_seconds", "How long runs of jobs took.", quick(), "kind")
+	m.mails = counter("mail_attempts_total", "Tries to hand a mail over, by outcome and what was wrong.", "lane", "kind", "outcome", "code")
+	m.mailSeconds = histogram("mail_seconds", "How long tries to hand a mail over took.", quick(), "lane", "outcome")
+	m.mailWaited = histogram("mail_queue_seconds", "From a mail's row to its acceptance by a mail host.", quick()).WithLabelValues()
 	m.seals = counter("seals_total", "Secrets sealed and opened.", "operation", "outcome")
 	m.egress = counter("egress_requests_total", "Outgoing HTTP requests, by purpose and outcome.", "purpose", "outcome")
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -184,6 +191,16 @@ func (m *Metrics) Delivery(outcome string, queued, took time.Duration) {
 func (m *Metrics) Job(kind, outcome string, took time.Duration) {
 	m.jobs.WithLabelValues(kind, outcome).Inc()
 	m.jobSeconds.WithLabelValues(kind).Observe(took.Seconds())
+}
+
+// Mail counts a try to hand a mail over: accepted, retried, by_default_sender, failed, expired or withheld.
+// The lane is default or own. Waited is the time from the mail's row, and negative unless it was accepted.
+func (m *Metrics) Mail(lane, kind, outcome, code string, waited, took time.Duration) {
+	m.mails.WithLabelValues(lane, kind, outcome, orNone(code)).Inc()
+	m.mailSeconds.WithLabelValues(lane, outcome).Observe(took.Seconds())
+	if waited >= 0 {
+		m.mailWaited.Observe(waited.Seconds())
+	}
 }
 
 // Seal counts a secret that was sealed or opened.

@@ -35,6 +35,12 @@ func (d *database) Accounts(context.Context) ([]metrics.AccountCount, error) {
 	return []metrics.AccountCount{{Provider: "IMAP", Status: "OK", Count: 100_000}}, d.fail
 }
 
+func (d *database) Outbox(context.Context) (metrics.Outbox, error) {
+	return metrics.Outbox{Queued: 12, Oldest: 90 * time.Second}, d.fail
+}
+
+func (d *database) Lanes() metrics.Lanes { return metrics.Lanes{Working: 1, Paused: 2, Warm: 3} }
+
 // everything counts one of each.
 func everything(m *metrics.Metrics) {
 	m.Request("POST /v1/links", 201, time.Millisecond)
@@ -49,6 +55,8 @@ func everything(m *metrics.Metrics) {
 	m.Delivery("delivered", time.Millisecond, time.Millisecond)
 	m.Delivery("retried", -1, time.Millisecond)
 	m.Job("deliver", "done", time.Millisecond)
+	m.Mail("own", "signin", "accepted", "", time.Second, time.Millisecond)
+	m.Mail("default", "signin", "retried", "rate_limited", -1, time.Millisecond)
 	m.Seal("open", errors.New("no"))
 	m.Egress("webhook", "answered")
 }
@@ -88,6 +96,14 @@ func TestWhatPrometheusReads(t *testing.T) {
 		`latchkey_jobs{state="running"} 0`,
 		`latchkey_delivery_queue_seconds_count 1`,
 		`latchkey_delivery_seconds_count 2`,
+		`latchkey_mail_attempts_total{code="none",kind="signin",lane="own",outcome="accepted"} 1`,
+		`latchkey_mail_attempts_total{code="rate_limited",kind="signin",lane="default",outcome="retried"} 1`,
+		`latchkey_mail_seconds_count{lane="own",outcome="accepted"} 1`,
+		`latchkey_mail_queue_seconds_count 1`,
+		`latchkey_mails_queued 12`,
+		`latchkey_mail_oldest_seconds 90`,
+		`latchkey_mail_lanes{state="paused"} 2`,
+		`latchkey_mail_connections_warm 3`,
 		`latchkey_seals_total{operation="open",outcome="failed"} 1`,
 		`latchkey_database_connections{state="in_use"} 1`,
 	} {
@@ -121,7 +137,7 @@ func TestScrapesAreCheap(t *testing.T) {
 	now = now.Add(time.Hour)
 	d.fail = errors.New("gone")
 	page := scrape(t, m)
-	if strings.Contains(page, "latchkey_accounts{") || !strings.Contains(page, "latchkey_scrape_failures_total 2") {
+	if strings.Contains(page, "latchkey_accounts{") || !strings.Contains(page, "latchkey_scrape_failures_total 3") {
 		t.Error("a failed question is answered with what was known")
 	}
 	d.fail = nil

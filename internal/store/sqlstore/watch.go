@@ -51,6 +51,13 @@ func (d *Database) Jobs(ctx context.Context) (map[string]int64, error) {
 	return out, rows.Err()
 }
 
+// Outbox tells how many mails wait to be sent, and since when the first of them does.
+func (d *Database) Outbox(ctx context.Context) (queued int64, since time.Time, err error) {
+	var oldest int64
+	err = d.read.QueryRowContext(ctx, "SELECT COUNT(*), COALESCE(MIN(created_at), 0) FROM mails WHERE status = 'queued'").Scan(&queued, &oldest)
+	return queued, at(oldest), err
+}
+
 // AccountCount is how many accounts a provider has in one status, over all applications.
 type AccountCount struct {
 	Provider, Status string
