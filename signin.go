@@ -62,6 +62,10 @@ type SignIn struct {
 	// BrowserHash is the hash of the cookie of the browser that asked; empty where an application's
 	// backend did.
 	BrowserHash []byte
+	// Network is the network that asked, and Familiar the device, where it is known to be the address's own:
+	// names that limits count, made so that nothing can be read from them.
+	Network  string
+	Familiar string
 	// RedirectURI is where the browser goes in the end, with State as it came.
 	RedirectURI string
 	State       string

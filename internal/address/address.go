@@ -54,6 +54,17 @@ func Parse(s string) (Address, error) {
 	return a, nil
 }
 
+// SameMailbox tells whether mail to two addresses lies in one mailbox, as far as their writing shows it:
+// +tags, and Gmail's dots. It is for rules that refuse; who somebody is, the canonical form tells.
+func SameMailbox(a, b string) bool {
+	x, errX := Parse(a)
+	y, errY := Parse(b)
+	if errX != nil || errY != nil {
+		return a == b
+	}
+	return x.Bucket == y.Bucket
+}
+
 // Domain is the canonical domain.
 func (a Address) Domain() string {
 	_, domain, _ := strings.Cut(a.Canonical, "@")

@@ -3,10 +3,8 @@ package app
 import (
 	"context"
 	"net/url"
-	"slices"
 	"time"
 
-	"latchkey"
 	"latchkey/internal/mailer"
 	"latchkey/internal/signin"
 	"latchkey/internal/store"
@@ -20,11 +18,7 @@ func (in *installation) newSignIns() (*signin.Service, error) {
 	}
 	return signin.New(signin.Config{
 		Store: in.store, Mail: outbox{in.mailer, base.Host, in.now}, Events: in.hooks, MAC: in.ring, BaseURL: in.cfg.BaseURL, Now: in.now, Log: in.log,
-		Known: in.operators.Known,
-		Refused: func(ctx context.Context, tx store.Tx, app latchkey.ApplicationID, canonical string) (bool, error) {
-			all, err := in.mailer.SenderAddresses(ctx, tx, app)
-			return slices.Contains(all, canonical), err
-		},
+		Known: in.operators.Known, Refused: in.mailer.SendsFrom,
 	}), nil
 }
 

@@ -150,21 +150,13 @@ func (s *Senders) mayBeSender(ctx context.Context, tx store.Tx, v latchkey.Sende
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(emails, func(e string) bool { return canonical(e) == v.Address }) {
+	if slices.ContainsFunc(emails, func(e string) bool { return address.SameMailbox(e, v.Address) }) {
 		return errs.InvalidFields(errs.FieldError{
 			Field: "sender_email", Code: errs.CodeSenderIsLogin,
 			Message: "Somebody signs in to the dashboard of this application with this address. Use one that nobody signs in with, such as login@ your domain.",
 		})
 	}
 	return nil
-}
-
-func canonical(email string) string {
-	a, err := address.Parse(email)
-	if err != nil {
-		return email
-	}
-	return a.Canonical
 }
 
 // Get finds a sender.

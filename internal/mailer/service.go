@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -274,6 +275,12 @@ func (s *Service) SenderAddresses(ctx context.Context, tx store.Tx, app latchkey
 		out = append(out, s.relayAddress)
 	}
 	return out, nil
+}
+
+// SendsFrom tells whether mail of the application comes from the mailbox of an address.
+func (s *Service) SendsFrom(ctx context.Context, tx store.Tx, app latchkey.ApplicationID, canonical string) (bool, error) {
+	all, err := s.SenderAddresses(ctx, tx, app)
+	return slices.ContainsFunc(all, func(a string) bool { return address.SameMailbox(a, canonical) }), err
 }
 
 func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }

@@ -54,7 +54,7 @@ func (s *Service) Invite(ctx context.Context, i Invite) (Invitation, error) {
 	var out Invitation
 	err = s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
 		out = Invitation{}
-		if err := noSender(ctx, tx, i.ApplicationID, who); err != nil {
+		if err := noSender(ctx, tx, i, who); err != nil {
 			return err
 		}
 		o, fresh, err := s.findOrMake(ctx, tx, i, who, name)
@@ -109,17 +109,28 @@ func (i Invite) check() (address.Address, string, error) {
 	return who, name, nil
 }
 
-// noSender refuses a sender's address: who reads its mail would sign in to what it sends for.
-func noSender(ctx context.Context, tx store.Tx, app latchkey.ApplicationID, who address.Address) error {
-	if app == "" {
+// noSender refuses a sender's address: who reads its mail would sign in to what it sends for. An owner of
+// the installation is one of every application's people; only what its mailbox has agreed to counts then,
+// or any application could keep an owner out.
+func noSender(ctx context.Context, tx store.Tx, i Invite, who address.Address) error {
+	if i.Owner {
+		sends, err := tx.Senders().ProvedWith(ctx, who.Canonical)
+		if err != nil || !sends {
+			return err
+		}
+		return errs.InvalidFields(errs.FieldError{
+			Field: "email", Code: errs.CodeReserved, Message: "An application sends its emails from this address, so nobody signs in with it.",
+		})
+	}
+	if i.ApplicationID == "" {
 		return nil
 	}
-	senders, err := tx.Senders().List(ctx, app)
+	senders, err := tx.Senders().List(ctx, i.ApplicationID)
 	if err != nil {
 		return err
 	}
 	for _, x := range senders {
-		if x.Address == who.Canonical {
+		if address.SameMailbox(x.Address, who.Canonical) {
 			return errs.InvalidFields(errs.FieldError{
 				Field: "email", Code: errs.CodeReserved, Message: "This application sends its emails from this address, so nobody signs in with it.",
 			})

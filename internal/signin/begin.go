@@ -62,9 +62,13 @@ func (s *Service) Begin(ctx context.Context, r Request) (latchkey.SignIn, error)
 	if r.By.Browser != "" {
 		v.BrowserHash = secret.HashToken(r.By.Browser)
 	}
+	if r.By.Network != "" {
+		v.Network = s.label("signin/network/v1", r.By.Network)
+	}
+	v.Familiar = s.familiar(r.ApplicationID, a.Bucket, r.By.Familiar)
 	var hidden secrets
 	v.Current, hidden = s.challenge(v, now)
-	budgets := s.sends(v.ApplicationID, a.Bucket, r.By.Network, set)
+	budgets := s.sends(v, a.Bucket, set)
 	err = s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
 		if left, err := spend(ctx, tx, budgets, now); err != nil || !left {
 			return errors.Join(err, unless(left, tooMany(now)))
@@ -113,7 +117,7 @@ func (s *Service) Resend(ctx context.Context, app latchkey.ApplicationID, id lat
 	next, hidden := s.challenge(v, now)
 	sends := v.Sends
 	v.Before, v.Current, v.SentAt, v.Sends = v.Current, next, now, sends+1
-	budgets := s.sends(app, a.Bucket, by.Network, set)
+	budgets := s.sends(v, a.Bucket, set)
 	err = s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
 		if left, err := spend(ctx, tx, budgets, now); err != nil || !left {
 			return errors.Join(err, unless(left, tooMany(now)))

@@ -119,7 +119,7 @@ func (s *Service) link(id latchkey.SignInID, token string) string {
 // grant is what the browser carries to the application. It is a MAC over the row: it cannot be made
 // up, and is kept nowhere.
 func (s *Service) grant(v latchkey.SignIn) string {
-	return bearer(v.ID, s.token("signin/grant/v1", v, v.ProvedAt))
+	return bearer(v.ID, s.token(grantPurpose(v), v, v.ProvedAt))
 }
 
 func (s *Service) token(purpose string, v latchkey.SignIn, at time.Time) string {

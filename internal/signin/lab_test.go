@@ -40,13 +40,15 @@ type lab struct {
 	host   *mailertest.Server
 	mailer *mailer.Service
 	signin *signin.Service
+	cfg    signin.Config
 	app    latchkey.ApplicationID
 	other  latchkey.ApplicationID
 	known  []string
 
 	mu   sync.Mutex
 	late time.Duration
-	read int // messages of the host that were looked at
+	last signin.Mail // what was queued last
+	read int         // messages of the host that were looked at
 }
 
 func (l *lab) now() time.Time {
@@ -116,23 +118,30 @@ func newLab(t testing.TB, o sqlstore.Options) *lab {
 	ended := make(chan error, 1)
 	go func() { ended <- l.mailer.Run(ctx) }()
 	t.Cleanup(func() { cancel(); must(t, <-ended) })
-	l.signin = signin.New(signin.Config{
-		Store: l.store, Mail: outbox{l.mailer}, Events: hooks.New(hooks.Config{Store: l.sql, Client: egress.Client(safehttp.Webhook, safehttp.ClientOptions{}), Now: l.now, Log: log}), MAC: ring, BaseURL: base, Now: l.now, Log: log,
-		Refused: func(ctx context.Context, tx store.Tx, app latchkey.ApplicationID, canonical string) (bool, error) {
-			all, err := l.mailer.SenderAddresses(ctx, tx, app)
-			return slices.Contains(all, canonical), err
-		},
+	l.cfg = signin.Config{
+		Store: l.store, Mail: outbox{l.mailer, l}, Events: hooks.New(hooks.Config{Store: l.sql, Client: egress.Client(safehttp.Webhook, safehttp.ClientOptions{}), Now: l.now, Log: log}), MAC: ring, BaseURL: base, Now: l.now, Log: log,
+		Refused: l.mailer.SendsFrom,
 		Known: func(ctx context.Context, tx store.Tx, canonical string) (bool, error) {
 			_, err := tx.Applications().List(ctx) // a query, as the real one has
 			return slices.Contains(l.known, canonical), err
 		},
-	})
+	}
+	l.signin = signin.New(l.cfg)
 	return l
 }
 
-type outbox struct{ *mailer.Service }
+// replica is another process on the same database.
+func (l *lab) replica() *signin.Service { return signin.New(l.cfg) }
+
+type outbox struct {
+	*mailer.Service
+	lab *lab
+}
 
 func (o outbox) Queue(ctx context.Context, tx store.Tx, m signin.Mail) error {
+	o.lab.mu.Lock()
+	o.lab.last = m
+	o.lab.mu.Unlock()
 	_, err := o.Service.Queue(ctx, tx, mailer.Message{
 		ApplicationID: m.ApplicationID, Kind: mailer.KindSignIn, To: m.To, Locale: m.Locale, ExpiresAt: m.ExpiresAt, Withheld: m.Withheld,
 		Values: map[string]string{mailer.ValueCode: m.Code, mailer.ValueLink: m.Link, mailer.ValueDevice: m.Device},
@@ -219,6 +228,23 @@ func wantCode(t testing.TB, what string, err error, code errs.Code) {
 	t.Helper()
 	if !errs.Is(err, code) {
 		t.Errorf("%s: %v, want %s", what, err, code)
+	}
+}
+
+// fate waits until the application's newest mail has come to its end.
+func (l *lab) fate(app latchkey.ApplicationID) latchkey.Mail {
+	l.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		all, err := l.sql.Mails().List(l.t.Context(), app, store.Page{Limit: 1})
+		must(l.t, err)
+		if len(all) == 1 && all[0].Status != latchkey.MailQueued {
+			return all[0]
+		}
+		if time.Now().After(deadline) {
+			l.t.Fatalf("the outbox holds %+v", all)
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -2,7 +2,6 @@ package signin
 
 import (
 	"context"
-	"encoding/base64"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -37,37 +36,41 @@ type allowance struct {
 	most   int
 }
 
-// allowances are the budgets that an act counts against; what is "send" or "guess".
-func (s *Service) allowances(what string, app latchkey.ApplicationID, bucket, network string, perAddress, perNetwork, perApplication int) []allowance {
+// allowances are the budgets that an act on a sign-in counts against; what is "send" or "guess". A device
+// that is familiar with the address counts for itself: nobody else can use up what is its own.
+func (s *Service) allowances(what string, v latchkey.SignIn, bucket string, perAddress, perNetwork, perApplication int) []allowance {
 	name := func(parts ...string) string {
-		data := what + "|" + string(app)
+		data := what + "|" + string(v.ApplicationID)
 		for _, p := range parts {
 			data += "|" + p
 		}
-		return "signin:" + base64.RawURLEncoding.EncodeToString(s.cfg.MAC.MAC("signin/bucket/v1", []byte(data))[:15])
+		return "signin:" + s.label("signin/bucket/v1", data)
+	}
+	if v.Familiar != "" {
+		return []allowance{{name("device", v.Familiar), perAddress}}
 	}
 	out := []allowance{{name("address", bucket), perAddress}}
-	if network != "" {
-		out = append(out, allowance{name("network", network), perNetwork})
+	if v.Network != "" {
+		out = append(out, allowance{name("network", v.Network), perNetwork})
 	}
 	shard := strconv.Itoa(rand.IntN(shards)) //nolint:gosec // spreading needs no secrecy
 	return append(out, allowance{name("application", shard), (perApplication + shards - 1) / shards})
 }
 
-func (s *Service) sends(app latchkey.ApplicationID, bucket, network string, set Settings) []allowance {
+func (s *Service) sends(v latchkey.SignIn, bucket string, set Settings) []allowance {
 	most := defaultSends
 	if set.SendsPerHour > 0 {
 		most = set.SendsPerHour
 	}
-	return s.allowances("send", app, bucket, network, sendsPerAddress, sendsPerNetwork, most)
+	return s.allowances("send", v, bucket, sendsPerAddress, sendsPerNetwork, most)
 }
 
-func (s *Service) guesses(app latchkey.ApplicationID, bucket, network string, set Settings) []allowance {
+func (s *Service) guesses(v latchkey.SignIn, bucket string, set Settings) []allowance {
 	most := defaultGuesses
 	if set.GuessesPerHour > 0 {
 		most = set.GuessesPerHour
 	}
-	return s.allowances("guess", app, bucket, network, guessesPerAddress, guessesPerNetwork, most)
+	return s.allowances("guess", v, bucket, guessesPerAddress, guessesPerNetwork, most)
 }
 
 // spend counts against every budget and tells whether all of them had something left.

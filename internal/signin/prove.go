@@ -75,7 +75,7 @@ func (s *Service) look(ctx context.Context, app latchkey.ApplicationID, id latch
 	if err != nil {
 		return v, nil, err
 	}
-	budgets := s.guesses(app, a.Bucket, by.Network, set)
+	budgets := s.guesses(v, a.Bucket, set)
 	var left, stale bool
 	err = s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) (err error) {
 		if left, err = spend(ctx, tx, budgets, now); err != nil || !left {
@@ -125,14 +125,18 @@ func (s *Service) prove(ctx context.Context, v latchkey.SignIn, m latchkey.SignI
 	proved := v
 	err := s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
 		proved = v
-		if err := tx.SignIns().Prove(ctx, v.ApplicationID, v.ID, m, now); err != nil {
+		// In the order in which a look takes the rows: nobody waits in a circle.
+		if err := forgive(ctx, tx, budgets, now); err != nil {
+			return err
+		}
+		err := tx.SignIns().Prove(ctx, v.ApplicationID, v.ID, m, now)
+		if err != nil {
 			return err
 		}
 		proved.Status, proved.Method, proved.ProvedAt = latchkey.SignInProved, m, now
-		if err := forgive(ctx, tx, budgets, now); err != nil || !complete {
-			return err
+		if !complete {
+			return nil
 		}
-		var err error
 		proved, err = s.complete(ctx, tx, proved, now)
 		return err
 	})
@@ -200,7 +204,9 @@ func (s *Service) Open(ctx context.Context, link, browser string) (Opened, error
 	return Opened{}, errs.NotFoundf("link")
 }
 
-// Consume uses a link. Only a click may lead here, in the browser that asked.
+// Consume uses a link. Only a click may lead here, in the browser that asked. Where a backend asked, a click
+// changes nothing: it hands the browser a grant, and only the backend's word that it is the right browser
+// ends the sign-in. So programs that press every button in a mail use nothing up.
 func (s *Service) Consume(ctx context.Context, link, browser string) (latchkey.SignIn, error) {
 	o, err := s.Open(ctx, link, browser)
 	switch {
@@ -211,9 +217,38 @@ func (s *Service) Consume(ctx context.Context, link, browser string) (latchkey.S
 	case o.Over:
 		return o.SignIn, expired()
 	case !o.Here:
-		return o.SignIn, errs.New(errs.Forbidden, errs.CodeOtherBrowser, "This sign-in was begun in another browser. Type the code there.")
+		return o.SignIn, otherBrowser("This sign-in was begun in another browser. Type the code there.")
+	}
+	if len(o.SignIn.BrowserHash) == 0 {
+		v := o.SignIn
+		v.Status, v.Method, v.ProvedAt = latchkey.SignInProved, latchkey.SignInByLink, s.now().Truncate(clickStep)
+		return v, nil
 	}
 	return s.prove(ctx, o.SignIn, latchkey.SignInByLink, nil, false)
+}
+
+// clickStep is what the time of a click is rounded down to: a grant of a click is looked for at each of the
+// steps of its life.
+const clickStep = 15 * time.Second
+
+// clicked tells whether a token is the grant of a click within the last minutes.
+func (s *Service) clicked(v latchkey.SignIn, token string) bool {
+	if len(v.BrowserHash) > 0 || v.OIDC != nil || v.Withheld != "" {
+		return false
+	}
+	good, now := false, s.now()
+	for at := now.Truncate(clickStep); now.Sub(at) < grantLifetime; at = at.Add(-clickStep) {
+		good = secret.SameHash([]byte(token), []byte(s.token(grantPurpose(v), v, at))) || good
+	}
+	return good
+}
+
+// grantPurpose keeps the grants of clicks apart from those of sign-ins that are proved.
+func grantPurpose(v latchkey.SignIn) string {
+	if len(v.BrowserHash) == 0 {
+		return "signin/click/v1"
+	}
+	return "signin/grant/v1"
 }
 
 // Redirect is where the browser goes with a sign-in that is proved: empty where there is nowhere to go, or
@@ -266,12 +301,15 @@ func (s *Service) granted(ctx context.Context, app latchkey.ApplicationID, grant
 	if err != nil {
 		return v, err
 	}
-	if v.ProvedAt.IsZero() || !secret.SameHash([]byte(token), []byte(s.token("signin/grant/v1", v, v.ProvedAt))) {
+	clicked := s.clicked(v, token)
+	if !clicked && (v.ProvedAt.IsZero() || len(v.BrowserHash) == 0 || !secret.SameHash([]byte(token), []byte(s.token(grantPurpose(v), v, v.ProvedAt)))) {
 		return latchkey.SignIn{}, errNoGrant
 	}
 	switch {
 	case v.Status == latchkey.SignInCompleted:
 		return v, errReplayed
+	case clicked:
+		return v, nil
 	case !s.now().Before(v.ProvedAt.Add(grantLifetime)):
 		return latchkey.SignIn{}, errNoGrant
 	}
@@ -283,9 +321,9 @@ var (
 	errReplayed = errors.New("signin: a grant was used twice")
 )
 
-// Redeem exchanges what the browser carried for the sign-in, once. It is for realm "" and for those who
-// need no id token.
-func (s *Service) Redeem(ctx context.Context, app latchkey.ApplicationID, grant string) (latchkey.SignIn, error) {
+// Redeem exchanges what the browser carried for the sign-in, once. It is for realm "", where the browser has
+// to be the one that began, and for those who need no id token.
+func (s *Service) Redeem(ctx context.Context, app latchkey.ApplicationID, grant string, by By) (latchkey.SignIn, error) {
 	v, err := s.granted(ctx, app, grant)
 	if errors.Is(err, errNoGrant) || err == nil && v.OIDC != nil {
 		return latchkey.SignIn{}, wrongCode(MaxTries)
@@ -293,10 +331,19 @@ func (s *Service) Redeem(ctx context.Context, app latchkey.ApplicationID, grant 
 	if errors.Is(err, errReplayed) {
 		return latchkey.SignIn{}, used()
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return latchkey.SignIn{}, err
+	case app == "" && !by.owns(v):
+		return latchkey.SignIn{}, otherBrowser("This sign-in was begun in another browser. Begin it here.")
+	case v.Status == latchkey.SignInPending:
+		return s.prove(ctx, v, latchkey.SignInByLink, nil, true)
 	}
 	return s.finish(ctx, v)
+}
+
+func otherBrowser(detail string) error {
+	return errs.New(errs.Forbidden, errs.CodeOtherBrowser, detail)
 }
 
 func (s *Service) finish(ctx context.Context, v latchkey.SignIn) (done latchkey.SignIn, err error) {
@@ -313,6 +360,8 @@ func (s *Service) finish(ctx context.Context, v latchkey.SignIn) (done latchkey.
 // SignedIn is somebody who has proved an address.
 type SignedIn struct {
 	SignIn latchkey.SignIn
+	// Familiar are words for the end user's device, see Remember.
+	Familiar string
 	// IDToken is signed for the application (OpenID Connect Core 1.0 §2), with the application's id as aud.
 	IDToken string
 }
@@ -326,7 +375,7 @@ func (s *Service) Exchange(ctx context.Context, app latchkey.ApplicationID, id l
 		if own != id {
 			return SignedIn{}, wrongCode(MaxTries)
 		}
-		v, err = s.Redeem(ctx, app, code)
+		v, err = s.Redeem(ctx, app, code, by)
 	} else {
 		var budgets []allowance
 		if v, budgets, err = s.look(ctx, app, id, code, by); err == nil {
@@ -337,5 +386,5 @@ func (s *Service) Exchange(ctx context.Context, app latchkey.ApplicationID, id l
 		return SignedIn{}, err
 	}
 	token, err := s.idToken(ctx, v, claims{Audience: string(app)}, AlgES256)
-	return SignedIn{SignIn: v, IDToken: token}, err
+	return SignedIn{SignIn: v, IDToken: token, Familiar: s.Remember(v, "")}, err
 }

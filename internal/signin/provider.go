@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -65,15 +66,16 @@ func (s *Service) Authorize(ctx context.Context, app latchkey.ApplicationID, q u
 			return a, oauthError("invalid_request", "A parameter is not text.")
 		}
 	}
-	for name, all := range q {
+	for _, all := range q {
 		if len(all) > 1 {
-			return a, oauthError("invalid_request", "The parameter "+cut(name, 40)+" was sent twice.") // RFC 6749 §3.1
+			return a, oauthError("invalid_request", "A parameter was sent twice.") // RFC 6749 §3.1
 		}
 	}
 	return a, a.check(q)
 }
 
 func (a *Authorization) check(q url.Values) error {
+	prompts := strings.Fields(q.Get("prompt"))
 	switch {
 	case len(a.State) > MaxState || len(a.OIDC.Nonce) > MaxState || len(a.OIDC.Scope) > MaxState:
 		if len(a.State) > MaxState {
@@ -84,17 +86,31 @@ func (a *Authorization) check(q url.Values) error {
 		return oauthError("request_not_supported", "Request objects are not supported.")
 	case q.Has("request_uri"):
 		return oauthError("request_uri_not_supported", "Request objects are not supported.")
+	case q.Has("registration"):
+		return oauthError("registration_not_supported", "Clients are registered by their application.")
+	case q.Get("response_type") == "":
+		return oauthError("invalid_request", "There is no response_type.")
 	case q.Get("response_type") != "code":
 		return oauthError("unsupported_response_type", "Only the authorization code flow is supported: response_type=code.")
 	case q.Has("response_mode") && q.Get("response_mode") != "query":
 		return oauthError("invalid_request", "Only response_mode=query is supported.")
 	case !slices.Contains(strings.Fields(a.OIDC.Scope), "openid"):
 		return oauthError("invalid_scope", "The scope must hold openid.")
-	case slices.Contains(strings.Fields(q.Get("prompt")), "none"):
+	case slices.Contains(prompts, "none") && len(prompts) > 1:
+		return oauthError("invalid_request", "The prompt none stands alone.")
+	case q.Has("max_age") && !isAge(q.Get("max_age")):
+		return oauthError("invalid_request", "The max_age is a number of seconds.")
+	case slices.Contains(prompts, "none"):
 		// There is no session here to answer from: every sign-in is a fresh proof.
 		return oauthError("login_required", "Somebody has to sign in.")
 	}
 	return a.checkPKCE(q)
+}
+
+// isAge tells a max_age. Whatever it is, it is kept: every sign-in is a fresh proof, and auth_time is told.
+func isAge(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 32)
+	return err == nil
 }
 
 // checkPKCE is RFC 7636 §4.4.1: plain protects nothing, and a public client has nothing else.

@@ -112,7 +112,7 @@ func TestAuthorizationRequests(t *testing.T) {
 		want   string
 	}{
 		{web, map[string]string{"response_type": "token"}, "unsupported_response_type"},
-		{web, map[string]string{"response_type": ""}, "unsupported_response_type"},
+		{web, map[string]string{"response_type": ""}, "invalid_request"},
 		{web, map[string]string{"scope": "email"}, "invalid_scope"},
 		{web, map[string]string{"prompt": "none"}, "login_required"},
 		{web, map[string]string{"request": "e30.e30."}, "request_not_supported"},
@@ -178,7 +178,7 @@ func TestTokens(t *testing.T) {
 		}
 		_, err := l.signin.Tokens(ctx, l.other, exchange(foreign, code))
 		wantOAuth(t, "the code at another application", err, "invalid_grant")
-		_, err = l.signin.Redeem(ctx, l.app, code)
+		_, err = l.signin.Redeem(ctx, l.app, code, signin.By{})
 		wantCode(t, "a client's code at the API", err, errs.CodeWrongCode)
 
 		got, err := l.signin.Tokens(ctx, l.app, exchange(web, code))

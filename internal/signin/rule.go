@@ -19,20 +19,21 @@ const (
 	MaxRules       = 20_000
 	MaxRulesAtOnce = 2_000
 	// parents is how many levels above an address's domain are looked at for *@*.domain.
-	parents = store.SignInPatterns - 2
+	parents = 3
 )
 
 // patternsOf are the patterns that an address stands on a list by: itself, its domain, and the domains
-// above it, the nearest first.
-func patternsOf(a address.Address) (out [store.SignInPatterns]string) {
+// above it, the nearest first. Who is blocked does not come in by a +tag.
+func patternsOf(a address.Address) store.SignInPatterns {
+	out := store.SignInPatterns{Mailbox: a.Bucket}
 	domain := a.Domain()
-	out[0], out[1] = a.Canonical, "*@"+domain
+	out.Of[0], out.Of[1] = a.Canonical, "*@"+domain
 	for i := range parents {
 		_, above, ok := strings.Cut(domain, ".")
 		if !ok {
 			break
 		}
-		out[2+i], domain = "*@*."+above, above
+		out.Of[2+i], domain = "*@*."+above, above
 	}
 	return out
 }

@@ -98,8 +98,9 @@ func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Milli
 type By struct {
 	// Browser is the cookie's value; empty for an application's backend.
 	Browser string
-	// Network is who asks, as limits count it; empty where that is not known.
-	Network string
+	// Network is who asks, as limits count it, and Familiar the words that Remember gave to their device.
+	// Both are looked at when a sign-in begins: it keeps them. Empty where they are not known.
+	Network, Familiar string
 }
 
 // owns tells whether a sign-in was begun by whoever acts now.

@@ -24,6 +24,8 @@ type Senders interface {
 	Ending(ctx context.Context, first, last time.Time, firstDays, limit int) ([]latchkey.Sender, error)
 	// ByProof finds the sender whose address is proved with the token, also when it has been.
 	ByProof(ctx context.Context, hash []byte) (latchkey.Sender, error)
+	// ProvedWith tells whether any application has a sender of that canonical address that has been proved.
+	ProvedWith(ctx context.Context, address string) (bool, error)
 }
 
 // Mails are the outbox, and for a while the log of what became of it.

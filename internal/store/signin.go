@@ -28,8 +28,13 @@ type SignIns interface {
 	DeleteExpired(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
-// SignInPatterns are the most patterns that one address is looked up by.
-const SignInPatterns = 5
+// SignInPatterns are what one address is looked up by.
+type SignInPatterns struct {
+	// Of are the patterns that it stands on a list by.
+	Of [5]string
+	// Mailbox is the address without its tag: on the block list it is meant as well.
+	Mailbox string
+}
 
 // SignInRules are an application's lists of addresses that may, or may not, sign in.
 type SignInRules interface {
@@ -42,7 +47,7 @@ type SignInRules interface {
 	List(ctx context.Context, app latchkey.ApplicationID, l latchkey.SignInList, after string, limit int) ([]string, error)
 	// Match tells on which lists any of the patterns stands, and whether there is an allow list at all.
 	// It takes the same queries whatever the answer.
-	Match(ctx context.Context, app latchkey.ApplicationID, patterns [SignInPatterns]string) (allowed, blocked, anyAllow bool, err error)
+	Match(ctx context.Context, app latchkey.ApplicationID, p SignInPatterns) (allowed, blocked, anyAllow bool, err error)
 }
 
 // OIDCClients are few for each application.

@@ -85,6 +85,15 @@ func (s senders) ByProof(ctx context.Context, hash []byte) (v latchkey.Sender, e
 	return s.fromRow(row)
 }
 
+func (s senders) ProvedWith(ctx context.Context, address string) (found bool, err error) {
+	err = s.read(ctx, func(ctx context.Context, q *sqlgen.Queries) error {
+		ids, err := q.SenderProvedWith(ctx, address)
+		found = len(ids) > 0
+		return err
+	})
+	return found, err
+}
+
 func (s senders) List(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.Sender, error) {
 	var rows []sqlgen.Sender
 	err := s.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {

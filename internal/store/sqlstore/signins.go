@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"latchkey"
@@ -31,6 +32,7 @@ func (s signIns) Create(ctx context.Context, v latchkey.SignIn) error {
 		CodeMacBefore: blob(v.Before.CodeMAC), LinkHashBefore: blob(v.Before.LinkHash), CodePadBefore: int64(v.Before.CodePad),
 		TriesBefore: int64(v.Before.Tries), ExpiresAtBefore: ms(v.Before.ExpiresAt),
 		Method: string(v.Method), ProvedAt: ms(v.ProvedAt), CompletedAt: ms(v.CompletedAt), RevokedAt: ms(v.RevokedAt), CreatedAt: ms(v.CreatedAt),
+		Network: v.Network, Familiar: v.Familiar,
 	}
 	return s.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateSignIn(ctx, p) })
 }
@@ -112,7 +114,7 @@ func signInFromRow(r sqlgen.Signin) (latchkey.SignIn, error) {
 			Tries: int(r.TriesBefore), ExpiresAt: at(r.ExpiresAtBefore),
 		},
 		Method: latchkey.SignInMethod(r.Method), ProvedAt: at(r.ProvedAt), CompletedAt: at(r.CompletedAt), RevokedAt: at(r.RevokedAt),
-		CreatedAt: at(r.CreatedAt),
+		CreatedAt: at(r.CreatedAt), Network: r.Network, Familiar: r.Familiar,
 	}
 	var err error
 	v.OIDC, err = fromJSON[*latchkey.OIDCRequest](r.Oidc, "what a client asked for")
@@ -173,16 +175,16 @@ func (s signInRules) List(ctx context.Context, app latchkey.ApplicationID, l lat
 	return out, err
 }
 
-func (s signInRules) Match(ctx context.Context, app latchkey.ApplicationID, p [store.SignInPatterns]string) (allowed, blocked, anyAllow bool, err error) {
+func (s signInRules) Match(ctx context.Context, app latchkey.ApplicationID, p store.SignInPatterns) (allowed, blocked, anyAllow bool, err error) {
 	err = s.read(ctx, func(ctx context.Context, q *sqlgen.Queries) error {
-		lists, err := q.MatchSignInRules(ctx, sqlgen.MatchSignInRulesParams{ApplicationID: string(app), P1: p[0], P2: p[1], P3: p[2], P4: p[3], P5: p[4]})
+		lists, err := q.MatchSignInRules(ctx, sqlgen.MatchSignInRulesParams{ApplicationID: string(app), P1: p.Of[0], P2: p.Of[1], P3: p.Of[2], P4: p.Of[3], P5: p.Of[4], Mailbox: p.Mailbox})
 		if err != nil {
 			return err
 		}
 		allowed, blocked = false, false
 		for _, l := range lists {
-			allowed = allowed || l == string(latchkey.SignInAllow)
-			blocked = blocked || l == string(latchkey.SignInBlock)
+			allowed = allowed || l.List == string(latchkey.SignInAllow) && slices.Contains(p.Of[:], l.Pattern)
+			blocked = blocked || l.List == string(latchkey.SignInBlock)
 		}
 		listed, err := q.AnySignInRule(ctx, sqlgen.AnySignInRuleParams{ApplicationID: string(app), List: string(latchkey.SignInAllow)})
 		anyAllow = len(listed) > 0

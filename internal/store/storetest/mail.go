@@ -55,7 +55,10 @@ func testSenderRoundTrip(t *testing.T, ctx context.Context, tx store.Tx) {
 	want(t, "by proof", got, v)
 
 	next := v
-	next.Kind, next.Email, next.Address, next.Name = latchkey.SenderOAuth, "a@b.c", "a@b.c", "Acme"
+	next.Kind, next.Email, next.Address, next.Name = latchkey.SenderOAuth, "a@b.c", string(v.ID)+"@b.c", "Acme"
+	proved, err := tx.Senders().ProvedWith(ctx, next.Address)
+	ok(t, "not proved by anybody", err)
+	want(t, "not proved by anybody", proved, false)
 	next.Host, next.Port, next.Username, next.Password = "", 0, "", ""
 	next.Provider, next.ClientID, next.ClientSecret, next.Tenant, next.ServiceAccount = latchkey.Microsoft, "c", "s", "t", "{}"
 	next.Transport, next.SecretExpiresAt, next.Fallback = latchkey.TransportGraph, ms(moment().Add(-20*365*24*time.Hour)), true
@@ -67,6 +70,9 @@ func testSenderRoundTrip(t *testing.T, ctx context.Context, tx store.Tx) {
 	got, err = tx.Senders().Get(ctx, v.ApplicationID, v.ID)
 	ok(t, "get", err)
 	want(t, "updated", got, next)
+	proved, err = tx.Senders().ProvedWith(ctx, next.Address)
+	ok(t, "proved", err)
+	want(t, "proved", proved, true)
 	got, err = tx.Senders().ByProof(ctx, v.ProofHash)
 	ok(t, "by proof, again", err)
 	want(t, "by proof, again", got, next)

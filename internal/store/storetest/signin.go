@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func signIn(app latchkey.ApplicationID, at time.Time) latchkey.SignIn {
 		ID: latchkey.NewSignInID(at), ApplicationID: app, Email: "Ada@Acme.io", Address: "ada@acme.io", Status: latchkey.SignInPending,
 		Locale: "de", Device: "Firefox", BrowserHash: random(32), RedirectURI: "https://a.io/cb?x=1", State: "s&t",
 		OIDC:  &latchkey.OIDCRequest{ClientID: latchkey.NewOIDCClientID(at), Scope: "openid", Nonce: "n", Challenge: "c"},
-		Sends: 1, SentAt: ms(at), Current: challenge(at), CreatedAt: ms(at),
+		Sends: 1, SentAt: ms(at), Current: challenge(at), CreatedAt: ms(at), Network: "net", Familiar: "dev",
 	}
 }
 
@@ -118,7 +119,7 @@ func testSignInRules(t *testing.T, s store.Store) {
 		app, rules := newApp(), tx.SignInRules()
 		match := func(what string, first, second string, wanted [3]bool) {
 			t.Helper()
-			allowed, blocked, listed, err := rules.Match(ctx, app, [store.SignInPatterns]string{first, second})
+			allowed, blocked, listed, err := rules.Match(ctx, app, store.SignInPatterns{Of: [5]string{first, second}, Mailbox: strings.Replace(first, "+tag", "", 1)})
 			ok(t, what, err)
 			want(t, what, [3]bool{allowed, blocked, listed}, wanted)
 		}
@@ -132,8 +133,12 @@ func testSignInRules(t *testing.T, s store.Store) {
 		ok(t, "add", err)
 		match("allowed", "ada@acme.io", "*@acme.io", [3]bool{true, false, true})
 		match("both", "eve@acme.io", "*@acme.io", [3]bool{true, true, true})
+		match("blocked, with a tag", "eve+tag@acme.io", "*@nowhere.io", [3]bool{false, true, true})
+		_, err = rules.Add(ctx, app, latchkey.SignInAllow, []string{"bob@other.io"}, moment())
+		ok(t, "add", err)
+		match("allowed, with a tag", "bob+tag@other.io", "*@other.io", [3]bool{false, false, true})
 		match("neither", "x@y.io", "*@y.io", [3]bool{false, false, true})
-		_, _, listed, err := rules.Match(ctx, newApp(), [store.SignInPatterns]string{"ada@acme.io"})
+		_, _, listed, err := rules.Match(ctx, newApp(), store.SignInPatterns{Of: [5]string{"ada@acme.io"}})
 		ok(t, "match", err)
 		want(t, "another application's", listed, false)
 		list, err := rules.List(ctx, app, latchkey.SignInBlock, "", 10)

@@ -27,6 +27,7 @@ func (a *API) createSignIn(ctx context.Context, c *call) (answer, error) {
 		RedirectURI: f.webURL("redirect_uri", false), Locale: f.locale(),
 		Device: web.Device(f.str("user_agent", text{max: maxUserAgent, emptyAbsent: true})),
 	}
+	r.By.Familiar = f.str("device_token", text{max: maxDeviceToken, emptyAbsent: true})
 	if s := f.str("ip", text{max: maxHost, trim: true, emptyAbsent: true}); s != "" {
 		addr, err := netip.ParseAddr(s)
 		if err != nil {
@@ -45,7 +46,10 @@ func (a *API) createSignIn(ctx context.Context, c *call) (answer, error) {
 	return answer{http.StatusAccepted, showSignIn(c, v)}, nil
 }
 
-const maxUserAgent = 1024
+const (
+	maxUserAgent   = 1024
+	maxDeviceToken = 400
+)
 
 func (c *call) signInID() (latchkey.SignInID, error) {
 	id := c.r.PathValue("id")
@@ -74,7 +78,7 @@ func (a *API) verifySignIn(ctx context.Context, c *call) (answer, error) {
 		return answer{}, err
 	}
 	return answer{http.StatusOK, signedIn{
-		Object: "SignedIn", IDToken: got.IDToken, Email: got.SignIn.Email, EmailVerified: true, Test: c.app.Test,
+		Object: "SignedIn", IDToken: got.IDToken, Email: got.SignIn.Email, EmailVerified: true, DeviceToken: got.Familiar, Test: c.app.Test,
 	}}, nil
 }
 

@@ -7,6 +7,7 @@ type signInRequest struct {
 	Locale      string `json:"locale,omitempty" maxLength:"35" doc:"The reader's language, such as de or pt-BR."`
 	UserAgent   string `json:"user_agent,omitempty" maxLength:"1024" doc:"Your end user's User-Agent: the mail says roughly what it was asked for with."`
 	IP          string `json:"ip,omitempty" maxLength:"253" doc:"Your end user's address. Limits for it are kept where you give it."`
+	DeviceToken string `json:"device_token,omitempty" maxLength:"400" doc:"What a sign-in with this address was answered with on the same device before. The device then has limits of its own, which strangers who type the address cannot use up."`
 }
 
 type signIn struct {
@@ -25,6 +26,7 @@ type signedIn struct {
 	IDToken       string `json:"id_token" doc:"A JWT of OpenID Connect, signed with ES256 by a key of the issuer's JWKS. Its aud is your application's id, its sub the same for every sign-in with this address."`
 	Email         string `json:"email"`
 	EmailVerified bool   `json:"email_verified" doc:"Always true."`
+	DeviceToken   string `json:"device_token" doc:"Keep it in a cookie of your end user's for 180 days at most, and give it with the next sign-in there. It signs nobody in."`
 	Test          bool   `json:"test,omitempty"`
 }
 

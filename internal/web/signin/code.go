@@ -65,7 +65,7 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, app latchkey.Appl
 		p.fail(w, r, app, err)
 		return
 	}
-	by := signin.By{Browser: browser, Network: network(r)}
+	by := signin.By{Browser: browser}
 	said := ""
 	switch values.Get("action") {
 	case "verify":
@@ -73,7 +73,10 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, app latchkey.Appl
 			said = saidEmpty
 			break
 		}
-		_, err = p.cfg.SignIns.Verify(r.Context(), v.ApplicationID, v.ID, values.Get("code"), by)
+		var proved latchkey.SignIn
+		if proved, err = p.cfg.SignIns.Verify(r.Context(), v.ApplicationID, v.ID, values.Get("code"), by); err == nil {
+			p.remember(w, r, proved)
+		}
 	case "resend":
 		if _, err = p.cfg.SignIns.Resend(r.Context(), v.ApplicationID, v.ID, by); err == nil {
 			said = saidResent

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"latchkey"
 	"latchkey/internal/secret"
 )
 
@@ -14,16 +15,37 @@ const cookieName = "lk_signin"
 // cookieFor outlives every sign-in that can be renewed.
 const cookieFor = time.Hour
 
-func (p *Pages) cookieName() string {
+// familiarName is the cookie of a device's words for addresses that signed in on it. It signs nobody in.
+const (
+	familiarName = "lk_known"
+	familiarFor  = 180 * 24 * time.Hour
+	maxWords     = 400
+)
+
+func (p *Pages) named(cookie string) string {
 	if p.secure {
-		return "__Host-" + cookieName
+		return "__Host-" + cookie
 	}
-	return cookieName
+	return cookie
+}
+
+// familiar reads the device's words.
+func (p *Pages) familiar(r *http.Request) string {
+	c, err := r.Cookie(p.named(familiarName))
+	if err != nil || len(c.Value) > maxWords {
+		return ""
+	}
+	return c.Value
+}
+
+// remember gives the device a word for the address that was proved on it.
+func (p *Pages) remember(w http.ResponseWriter, r *http.Request, v latchkey.SignIn) {
+	p.set(w, familiarName, p.cfg.SignIns.Remember(v, p.familiar(r)), familiarFor)
 }
 
 // browser reads the cookie; empty where there is none of ours.
 func (p *Pages) browser(r *http.Request) string {
-	c, err := r.Cookie(p.cookieName())
+	c, err := r.Cookie(p.named(cookieName))
 	if err != nil || len(c.Value) != 43 {
 		return ""
 	}
@@ -36,9 +58,13 @@ func (p *Pages) bind(w http.ResponseWriter, r *http.Request) string {
 	if value == "" {
 		value, _ = secret.NewToken()
 	}
+	p.set(w, cookieName, value, cookieFor)
+	return value
+}
+
+func (p *Pages) set(w http.ResponseWriter, name, value string, keep time.Duration) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the base URL is https
-		Name: p.cookieName(), Value: value, Path: "/", MaxAge: int(cookieFor / time.Second),
+		Name: p.named(name), Value: value, Path: "/", MaxAge: int(keep / time.Second),
 		HttpOnly: true, Secure: p.secure, SameSite: http.SameSiteLaxMode,
 	})
-	return value
 }

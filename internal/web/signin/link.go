@@ -24,6 +24,9 @@ func (p *Pages) link(w http.ResponseWriter, r *http.Request) {
 		si, err := p.cfg.SignIns.Consume(r.Context(), token, browser)
 		switch {
 		case err == nil || errs.Is(err, errs.CodeSignInUsed):
+			if err == nil && len(si.BrowserHash) > 0 {
+				p.remember(w, r, si)
+			}
 			p.end(w, r, si)
 			return
 		case errs.Is(err, errs.CodeCodeExpired) || errs.Is(err, errs.CodeOtherBrowser):

@@ -199,7 +199,7 @@ func (p *Pages) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="latchkey"`)
 	case "invalid_token":
 		status = http.StatusUnauthorized
-		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		w.Header().Set("WWW-Authenticate", `Bearer realm="latchkey", error="invalid_token"`)
 	}
 	web.WriteJSON(w, r, status, oauthProblem{Error: refused.Code, Description: refused.Description})
 }
@@ -250,18 +250,48 @@ func (p *Pages) userInfo(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "bearer") {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		web.WriteJSON(w, r, http.StatusUnauthorized, oauthProblem{Error: "invalid_request", Description: "Send the access token as a bearer token."})
+	token, err := bearerOf(r)
+	if err != nil {
+		p.refuse(w, r, err)
 		return
 	}
-	info, err := p.cfg.Provider.UserInfo(r.Context(), app.ID, strings.TrimSpace(token))
+	if token == "" {
+		// RFC 6750 §3.1: who has not tried to prove anything is told how, and no error.
+		w.Header().Set("WWW-Authenticate", `Bearer realm="latchkey"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	info, err := p.cfg.Provider.UserInfo(r.Context(), app.ID, token)
 	if err != nil {
 		p.refuse(w, r, err)
 		return
 	}
 	web.WriteJSON(w, r, http.StatusOK, info)
+}
+
+// bearerOf reads the access token from the header, or from a form (RFC 6750 §2.1 and §2.2); never from a
+// URL. Both at once are refused.
+func bearerOf(r *http.Request) (string, error) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		token = ""
+	}
+	token = strings.TrimSpace(token)
+	if r.Method != http.MethodPost || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		return token, nil
+	}
+	values, err := form(r)
+	if err != nil {
+		return "", err
+	}
+	sent := values["access_token"]
+	if len(sent) > 1 || len(sent) == 1 && token != "" {
+		return "", &signin.OAuthError{Code: "invalid_request", Description: "Send the access token in one way."}
+	}
+	if len(sent) == 1 {
+		token = sent[0]
+	}
+	return token, nil
 }
 
 // endSession takes a browser that was sent to sign out (RP-Initiated Logout 1.0 §2). No session is kept
@@ -279,9 +309,13 @@ func (p *Pages) endSession(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	client := q.Get("client_id")
+	client, hinted := q.Get("client_id"), audienceOf(q.Get("id_token_hint"))
 	if client == "" {
-		client = audienceOf(q.Get("id_token_hint"))
+		client = hinted
+	}
+	if hinted != "" && client != hinted {
+		// RP-Initiated Logout 1.0 §2: the two must name one client.
+		client = ""
 	}
 	to, err := p.cfg.Provider.Logout(r.Context(), app.ID, client, q.Get("post_logout_redirect_uri"), q.Get("state"))
 	if err != nil {

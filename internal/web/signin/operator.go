@@ -3,9 +3,6 @@ package signin
 import (
 	"net/http"
 
-	"latchkey"
-	"latchkey/internal/errs"
-	"latchkey/internal/secret"
 	"latchkey/internal/signin"
 	"latchkey/internal/web"
 )
@@ -15,7 +12,7 @@ import (
 func (p *Pages) BeginOperator(w http.ResponseWriter, r *http.Request, email, back string) (string, error) {
 	v, err := p.cfg.SignIns.Begin(r.Context(), signin.Request{
 		Email: email, Locale: p.locale(r), Device: web.Device(r.UserAgent()), RedirectURI: back,
-		By: signin.By{Browser: p.bind(w, r), Network: network(r)},
+		By: signin.By{Browser: p.bind(w, r), Network: network(r), Familiar: p.familiar(r)},
 	})
 	if err != nil {
 		return "", err
@@ -26,12 +23,6 @@ func (p *Pages) BeginOperator(w http.ResponseWriter, r *http.Request, email, bac
 // EndOperator exchanges the grant for the canonical address that was proved, once, and only in the browser
 // that began: a grant in a link of somebody else's would sign the reader in as them.
 func (p *Pages) EndOperator(r *http.Request, grant string) (string, error) {
-	v, err := p.cfg.SignIns.Redeem(r.Context(), "", grant)
-	if err != nil {
-		return "", err
-	}
-	if v.ApplicationID != latchkey.ApplicationID("") || !secret.SameToken(p.browser(r), v.BrowserHash) {
-		return "", errs.New(errs.Forbidden, errs.CodeOtherBrowser, "This sign-in was begun in another browser. Begin it here.")
-	}
-	return v.Address, nil
+	v, err := p.cfg.SignIns.Redeem(r.Context(), "", grant, signin.By{Browser: p.browser(r)})
+	return v.Address, err
 }

@@ -46,7 +46,8 @@ type SignIns interface {
 	Open(ctx context.Context, link, browser string) (signin.Opened, error)
 	Consume(ctx context.Context, link, browser string) (latchkey.SignIn, error)
 	Redirect(v latchkey.SignIn) string
-	Redeem(ctx context.Context, app latchkey.ApplicationID, grant string) (latchkey.SignIn, error)
+	Redeem(ctx context.Context, app latchkey.ApplicationID, grant string, by signin.By) (latchkey.SignIn, error)
+	Remember(v latchkey.SignIn, words string) string
 	Settings(ctx context.Context, app latchkey.ApplicationID) (signin.Settings, error)
 }
 
@@ -268,5 +269,5 @@ func errorPage(e *errs.Error, status int) string {
 // see answers a POST: what it did is shown by a GET.
 func see(w http.ResponseWriter, r *http.Request, to string) {
 	ui.PageHeaders(w.Header())
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // always a path of ours
 }

@@ -128,7 +128,7 @@ func (p *Pages) begin(w http.ResponseWriter, r *http.Request, app latchkey.Appli
 		return
 	}
 	req.Email, req.Locale, req.Device = email, p.locale(r), web.Device(r.UserAgent())
-	req.By = signin.By{Browser: p.bind(w, r), Network: network(r)}
+	req.By = signin.By{Browser: p.bind(w, r), Network: network(r), Familiar: p.familiar(r)}
 	v, err := p.cfg.SignIns.Begin(r.Context(), req)
 	if e := errs.As(err); err != nil && len(e.Fields) > 0 && e.Fields[0].Field == "email" {
 		p.ask(w, r, app, http.StatusBadRequest, email, "invalid_email")

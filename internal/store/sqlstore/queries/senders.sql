@@ -32,3 +32,6 @@ DELETE FROM senders WHERE application_id = $1 AND id = $2;
 SELECT * FROM senders
 WHERE secret_expires_at > 0 AND ((secret_told = 0 AND secret_expires_at <= @first) OR (secret_told = @first_days AND secret_expires_at <= @last))
 ORDER BY secret_expires_at, id LIMIT @page;
+
+-- name: SenderProvedWith :many
+SELECT id FROM senders WHERE address = @address AND owned_at > 0 LIMIT 1;

@@ -2,8 +2,8 @@
 INSERT INTO signins (id, application_id, email, address, status, withheld, locale, device, browser_hash, redirect_uri, state, oidc,
     sends, sent_at, code_mac, link_hash, code_pad, tries, expires_at,
     code_mac_before, link_hash_before, code_pad_before, tries_before, expires_at_before,
-    method, proved_at, completed_at, revoked_at, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)
+    method, proved_at, completed_at, revoked_at, created_at, network, familiar)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)
 ON CONFLICT DO NOTHING;
 
 -- name: GetSignIn :one
@@ -52,8 +52,8 @@ SELECT pattern FROM signin_rules WHERE application_id = @application_id AND list
 ORDER BY pattern LIMIT @page;
 
 -- name: MatchSignInRules :many
-SELECT list FROM signin_rules
-WHERE application_id = @application_id AND list IN ('allow', 'block') AND pattern IN (@p1, @p2, @p3, @p4, @p5);
+SELECT list, pattern FROM signin_rules
+WHERE application_id = @application_id AND list IN ('allow', 'block') AND pattern IN (@p1, @p2, @p3, @p4, @p5, @mailbox);
 
 -- name: AnySignInRule :many
 SELECT list FROM signin_rules WHERE application_id = $1 AND list = $2 LIMIT 1;

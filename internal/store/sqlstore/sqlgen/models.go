@@ -446,6 +446,8 @@ type Signin struct {
 	CompletedAt     int64
 	RevokedAt       int64
 	CreatedAt       int64
+	Network         string
+	Familiar        string
 }
 
 type SigninRule struct {

@@ -276,6 +276,33 @@ func (q *Queries) SenderByProof(ctx context.Context, proofHash []byte) (Sender, 
 	return i, err
 }
 
+const senderProvedWith = `-- name: SenderProvedWith :many
+SELECT id FROM senders WHERE address = $1 AND owned_at > 0 LIMIT 1
+`
+
+func (q *Queries) SenderProvedWith(ctx context.Context, address string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, senderProvedWith, address)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const sendersWithEndingSecret = `-- name: SendersWithEndingSecret :many
 SELECT id, application_id, kind, email, address, name, host, port, username, password, provider, client_id, client_secret, tenant, service_account, transport, secret_expires_at, fallback, proof_hash, owned_at, checked_at, problem, created_at, updated_at, proof_expires_at, secret_told FROM senders
 WHERE secret_expires_at > 0 AND ((secret_told = 0 AND secret_expires_at <= $1) OR (secret_told = $2 AND secret_expires_at <= $3))

@@ -120,7 +120,7 @@ func (q *Queries) CountSignInRules(ctx context.Context, arg CountSignInRulesPara
 const countSignInTry = `-- name: CountSignInTry :one
 UPDATE signins SET tries = tries + 1, tries_before = tries_before + 1
 WHERE id = $1 AND application_id = $2 AND status = 'pending' AND tries < $3
-RETURNING id, application_id, email, address, status, withheld, locale, device, browser_hash, redirect_uri, state, oidc, sends, sent_at, code_mac, link_hash, code_pad, tries, expires_at, code_mac_before, link_hash_before, code_pad_before, tries_before, expires_at_before, method, proved_at, completed_at, revoked_at, created_at
+RETURNING id, application_id, email, address, status, withheld, locale, device, browser_hash, redirect_uri, state, oidc, sends, sent_at, code_mac, link_hash, code_pad, tries, expires_at, code_mac_before, link_hash_before, code_pad_before, tries_before, expires_at_before, method, proved_at, completed_at, revoked_at, created_at, network, familiar
 `
 
 type CountSignInTryParams struct {
@@ -162,6 +162,8 @@ func (q *Queries) CountSignInTry(ctx context.Context, arg CountSignInTryParams) 
 		&i.CompletedAt,
 		&i.RevokedAt,
 		&i.CreatedAt,
+		&i.Network,
+		&i.Familiar,
 	)
 	return i, err
 }
@@ -170,8 +172,8 @@ const createSignIn = `-- name: CreateSignIn :execrows
 INSERT INTO signins (id, application_id, email, address, status, withheld, locale, device, browser_hash, redirect_uri, state, oidc,
     sends, sent_at, code_mac, link_hash, code_pad, tries, expires_at,
     code_mac_before, link_hash_before, code_pad_before, tries_before, expires_at_before,
-    method, proved_at, completed_at, revoked_at, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)
+    method, proved_at, completed_at, revoked_at, created_at, network, familiar)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)
 ON CONFLICT DO NOTHING
 `
 
@@ -205,6 +207,8 @@ type CreateSignInParams struct {
 	CompletedAt     int64
 	RevokedAt       int64
 	CreatedAt       int64
+	Network         string
+	Familiar        string
 }
 
 func (q *Queries) CreateSignIn(ctx context.Context, arg CreateSignInParams) (int64, error) {
@@ -238,6 +242,8 @@ func (q *Queries) CreateSignIn(ctx context.Context, arg CreateSignInParams) (int
 		arg.CompletedAt,
 		arg.RevokedAt,
 		arg.CreatedAt,
+		arg.Network,
+		arg.Familiar,
 	)
 	if err != nil {
 		return 0, err
@@ -281,7 +287,7 @@ func (q *Queries) DeleteSignInRule(ctx context.Context, arg DeleteSignInRulePara
 }
 
 const getSignIn = `-- name: GetSignIn :one
-SELECT id, application_id, email, address, status, withheld, locale, device, browser_hash, redirect_uri, state, oidc, sends, sent_at, code_mac, link_hash, code_pad, tries, expires_at, code_mac_before, link_hash_before, code_pad_before, tries_before, expires_at_before, method, proved_at, completed_at, revoked_at, created_at FROM signins WHERE id = $1
+SELECT id, application_id, email, address, status, withheld, locale, device, browser_hash, redirect_uri, state, oidc, sends, sent_at, code_mac, link_hash, code_pad, tries, expires_at, code_mac_before, link_hash_before, code_pad_before, tries_before, expires_at_before, method, proved_at, completed_at, revoked_at, created_at, network, familiar FROM signins WHERE id = $1
 `
 
 func (q *Queries) GetSignIn(ctx context.Context, id string) (Signin, error) {
@@ -317,6 +323,8 @@ func (q *Queries) GetSignIn(ctx context.Context, id string) (Signin, error) {
 		&i.CompletedAt,
 		&i.RevokedAt,
 		&i.CreatedAt,
+		&i.Network,
+		&i.Familiar,
 	)
 	return i, err
 }
@@ -362,8 +370,8 @@ func (q *Queries) ListSignInRules(ctx context.Context, arg ListSignInRulesParams
 }
 
 const matchSignInRules = `-- name: MatchSignInRules :many
-SELECT list FROM signin_rules
-WHERE application_id = $1 AND list IN ('allow', 'block') AND pattern IN ($2, $3, $4, $5, $6)
+SELECT list, pattern FROM signin_rules
+WHERE application_id = $1 AND list IN ('allow', 'block') AND pattern IN ($2, $3, $4, $5, $6, $7)
 `
 
 type MatchSignInRulesParams struct {
@@ -373,9 +381,15 @@ type MatchSignInRulesParams struct {
 	P3            string
 	P4            string
 	P5            string
+	Mailbox       string
 }
 
-func (q *Queries) MatchSignInRules(ctx context.Context, arg MatchSignInRulesParams) ([]string, error) {
+type MatchSignInRulesRow struct {
+	List    string
+	Pattern string
+}
+
+func (q *Queries) MatchSignInRules(ctx context.Context, arg MatchSignInRulesParams) ([]MatchSignInRulesRow, error) {
 	rows, err := q.db.QueryContext(ctx, matchSignInRules,
 		arg.ApplicationID,
 		arg.P1,
@@ -383,18 +397,19 @@ func (q *Queries) MatchSignInRules(ctx context.Context, arg MatchSignInRulesPara
 		arg.P3,
 		arg.P4,
 		arg.P5,
+		arg.Mailbox,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []MatchSignInRulesRow
 	for rows.Next() {
-		var list string
-		if err := rows.Scan(&list); err != nil {
+		var i MatchSignInRulesRow
+		if err := rows.Scan(&i.List, &i.Pattern); err != nil {
 			return nil, err
 		}
-		items = append(items, list)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
