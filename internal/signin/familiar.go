@@ -65,7 +65,7 @@ func (s *Service) Remember(v latchkey.SignIn, words string) string {
 		return words
 	}
 	nonce := make([]byte, nonceSize)
-	_, _ = rand.Read(nonce) // never fails
+	_, _ = rand.Read(nonce)                                       // never fails
 	_, _ = binary.Encode(nonce, binary.BigEndian, s.now().Unix()) // eight bytes of sixteen
 	kept := []string{s.word(v.ApplicationID, a.Bucket, nonce)}
 	for w := range strings.SplitSeq(words, wordSep) {
