@@ -60,12 +60,9 @@ func TestAStrangerLocksNobodyOut(t *testing.T) {
 		other, err := l.signin.Exchange(ctx, l.other, l.beginAt(l.other, "ada@acme.io").ID, l.mail().code, signin.By{})
 		must(t, err)
 		for what, w := range map[string]string{
-			"nothing": "", "another's device": eve.Familiar, "another application's": other.Familiar, "a bent word": words[:43] + "A", "noise": strings.Repeat("A", 44) + ".x.." + strings.Repeat("é", 22),
+			"nothing": "", "another's device": eve.Familiar, "another application's": other.Familiar, "a bent word": words[:22] + bent(words[22:]), "noise": strings.Repeat("A", 44) + ".x.." + strings.Repeat("é", 22),
 		} {
 			_, err := l.signin.Begin(ctx, signin.Request{ApplicationID: l.app, Email: "ada@acme.io", By: signin.By{Familiar: w}})
-			if w == words {
-				continue // one in sixty-four
-			}
 			wantCode(t, what, err, errs.CodeTooManyRequests)
 		}
 		for _, w := range []string{words, got.Familiar, eve.Familiar + "." + words} {
@@ -255,3 +252,6 @@ func TestAnOperatorsGrantStaysInItsBrowser(t *testing.T) {
 	_, err = l.signin.Redeem(t.Context(), "", u.Query().Get("code"), signin.By{Browser: browser})
 	must(t, err)
 }
+
+// bent is another text of the same letters.
+func bent(s string) string { return s[1:] + s[:1] }
