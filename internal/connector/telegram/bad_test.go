@@ -111,9 +111,10 @@ func TestSocketCutAtEveryStep(t *testing.T) {
 
 func TestGarbageAndSilence(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(_ *sim.Config, c *telegram.Config) { c.CallTimeout = 2 * time.Second })
+	hasty := func(_ *sim.Config, c *telegram.Config) { c.CallTimeout = 2 * time.Second }
 	for _, kind := range []sim.FaultKind{sim.FaultGarbage, sim.FaultNonsense, sim.FaultSilent} {
 		for _, at := range []string{"connect", "exchange", "auth.sendCode"} {
+			r := newRig(t, hasty) // a connection that is still being given up would meet the next fault
 			r.misbehave(sim.Fault{At: at, Kind: kind, Times: 1})
 			f := r.begin(handheld).answer(connector.ActSubmit, "phone", anna)
 			if f.turn.Step == nil || f.turn.Step.ID != "telegram.phone" || len(f.turn.Step.Errors) != 1 {
@@ -121,8 +122,12 @@ func TestGarbageAndSilence(t *testing.T) {
 			}
 		}
 	}
+	r := newRig(t, hasty)
 	r.misbehave(sim.Fault{At: "*", Kind: sim.FaultGarbage})
-	r.begin().run().want("failure connection_closed")
+	// Whether the last of the tries was cut or ran out of time is the machine's mood.
+	if f := r.begin().run(); f.at() != "failure connection_closed" && f.at() != "failure connection_timeout" {
+		t.Errorf("garbage everywhere: %s", f.at())
+	}
 }
 
 // What was typed is not in any state, and a connector that is asked twice does not send twice.
