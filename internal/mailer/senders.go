@@ -170,6 +170,11 @@ func (s *Senders) List(ctx context.Context, app latchkey.ApplicationID) ([]latch
 	return s.m.cfg.Store.Senders().List(ctx, app)
 }
 
+// Waiting counts the mails that wait for a sender.
+func (s *Senders) Waiting(ctx context.Context, v latchkey.Sender) (int, error) {
+	return s.m.cfg.Store.Mails().CountQueued(ctx, v.ID)
+}
+
 // Update changes what the spec names. A change of how mail is sent is tried first; a change of the
 // address, or of who handles its mail, puts the question to the address again.
 func (s *Senders) Update(ctx context.Context, app latchkey.ApplicationID, id latchkey.SenderID, w SenderSpec) (latchkey.Sender, error) {

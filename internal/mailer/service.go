@@ -252,6 +252,14 @@ func (s *Service) Lanes() (out Lanes) {
 // HasDefault tells whether the installation has a default sender.
 func (s *Service) HasDefault() bool { return s.cfg.Default.Set() }
 
+// Default is the address and the name of the default sender; both are empty where there is none.
+func (s *Service) Default() (email, name string) {
+	if !s.HasDefault() {
+		return "", ""
+	}
+	return s.cfg.Default.Email, s.cfg.Default.Name
+}
+
 // Wake tells the worker of this process that there may be mail. It never blocks.
 func (s *Service) Wake() {
 	select {

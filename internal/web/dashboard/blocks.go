@@ -71,11 +71,28 @@ type block struct {
 	Bars    *bars
 	Filter  *filterForm
 	Passkey *passkeyBlock
+	Tiles   []tile
+	Steps   []step
 }
 
 type link struct{ Text, Href string }
 
-type note struct{ Tone, Title, Text string }
+type note struct {
+	Tone, Title, Text string
+	Link              *link
+}
+
+// tile is one of several ways to go on.
+type tile struct{ Text, Sub, Href string }
+
+// step is one of several things to do elsewhere, in order.
+type step struct {
+	Title, Text string
+	Link        *link
+	// Commands are for a shell, one a line.
+	Commands string
+	ID       string
+}
 
 // empty is a list with nothing in it: it says what would be there, and what to do.
 type empty struct {
@@ -136,6 +153,8 @@ type form struct {
 	Fields               []field
 	Cancel               string
 	Hidden               []field
+	// Second is another button, which sends the same fields elsewhere.
+	Second *button
 }
 
 type field struct {
@@ -164,7 +183,7 @@ type passkeyBlock struct{ Kind, Begin, Finish, Button, Busy, Failed, Missing str
 // is returned for a note above. It never puts a value back: callers do, for what is no secret.
 func (f *form) wrong(err error) (*note, bool) {
 	e := errs.As(err)
-	if e.Kind != errs.Invalid && e.Kind != errs.Conflict {
+	if e.Kind != errs.Invalid && e.Kind != errs.Conflict && e.Kind != errs.TooMany {
 		return nil, false
 	}
 	var rest []string
@@ -258,6 +277,7 @@ func menu() []struct{ section, path string } {
 func settingsTabs() []struct{ tab, path string } {
 	return []struct{ tab, path string }{
 		{"general", "/settings"},
+		{"email", "/settings/email"},
 	}
 }
 

@@ -39,6 +39,8 @@ type Config struct {
 	Accounts     Accounts
 	Webhooks     Webhooks
 	ProviderApps ProviderApps
+	Senders      Senders
+	Mails        Mails
 	Funnel       Funnel
 	Trail        Trail
 	Audit        AuditLog

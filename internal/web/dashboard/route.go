@@ -58,7 +58,9 @@ type route struct {
 	section, tab string
 	// action is what the audit trail calls it, for every POST but those of strangers.
 	action string
-	handle func(c *call) (answer, error)
+	// counted has the audit trail count it, and not write a line for each: nothing is changed.
+	counted bool
+	handle  func(c *call) (answer, error)
 }
 
 // call is one request, after everything that all routes have in common.
@@ -226,6 +228,14 @@ func (d *Dashboard) audited(c *call) (answer, error) {
 		return c.rt.handle(c)
 	}
 	e := c.entry()
+	if c.rt.counted {
+		ans, err := c.rt.handle(c)
+		if err != nil {
+			e.Outcome = string(errs.As(err).Code)
+		}
+		d.cfg.Trail.Count(e)
+		return ans, err
+	}
 	ctx, note := store.WithAudit(c.ctx, d.cfg.Trail.Fill(e))
 	c.ctx = ctx
 	ans, err := c.rt.handle(c)

@@ -16,6 +16,7 @@ func (d *Dashboard) routes() []route {
 	all = append(all, webhookRoutes()...)
 	all = append(all, keyRoutes()...)
 	all = append(all, providerAppRoutes()...)
+	all = append(all, senderRoutes()...)
 	all = append(all, memberRoutes()...)
 	return append(all, auditRoutes()...)
 }

@@ -7,9 +7,12 @@ import (
 
 	"latchkey"
 	"latchkey/internal/applications"
+	"latchkey/internal/errs"
 	"latchkey/internal/funnel"
 	"latchkey/internal/hooks"
 	"latchkey/internal/hosted"
+	"latchkey/internal/mailer"
+	"latchkey/internal/mailer/maildns"
 	"latchkey/internal/operators"
 	"latchkey/internal/providerapps"
 	"latchkey/internal/secret"
@@ -104,6 +107,31 @@ type ProviderApps interface {
 	Update(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID, spec providerapps.Spec) (latchkey.ProviderApp, error)
 	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) error
 	Verify(ctx context.Context, app latchkey.ApplicationID, id latchkey.ProviderAppID) (providerapps.Verification, error)
+}
+
+// Senders looks after the senders of applications.
+type Senders interface {
+	Create(ctx context.Context, app latchkey.ApplicationID, spec mailer.SenderSpec) (latchkey.Sender, error)
+	List(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.Sender, error)
+	Get(ctx context.Context, app latchkey.ApplicationID, id latchkey.SenderID) (latchkey.Sender, error)
+	// Apply says all that would be wrong with a change.
+	Apply(was latchkey.Sender, spec mailer.SenderSpec) (latchkey.Sender, []errs.FieldError)
+	Update(ctx context.Context, app latchkey.ApplicationID, id latchkey.SenderID, spec mailer.SenderSpec) (latchkey.Sender, error)
+	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.SenderID) error
+	Check(ctx context.Context, app latchkey.ApplicationID, id latchkey.SenderID) (latchkey.Sender, mailer.Check, error)
+	Test(ctx context.Context, app latchkey.ApplicationID, id latchkey.SenderID, to, locale string) (latchkey.Mail, error)
+	AskAgain(ctx context.Context, app latchkey.ApplicationID, id latchkey.SenderID, locale string) (latchkey.Sender, error)
+	// Waiting counts the mails that wait for the sender.
+	Waiting(ctx context.Context, v latchkey.Sender) (int, error)
+	DNS(ctx context.Context, v latchkey.Sender) (maildns.Advice, error)
+	Hints(v latchkey.Sender) []mailer.Hint
+	Setup(v latchkey.Sender) []mailer.SetupStep
+}
+
+// Mails knows the default sender.
+type Mails interface {
+	// Default is the default sender's address and name; empty where there is none.
+	Default() (email, name string)
 }
 
 // Funnel reads how far links got.
