@@ -152,10 +152,26 @@ func (s *Service) Preview(ctx context.Context, app latchkey.Application, locale 
 // Mails lists what became of the application's mail, newest first. Texts are not shown: they hold codes.
 func (s *Service) Mails(ctx context.Context, app latchkey.ApplicationID, p store.Page) ([]latchkey.Mail, error) {
 	all, err := s.cfg.Store.Mails().List(ctx, app, p)
+	return withoutBodies(all), err
+}
+
+// MailsByStatus is Mails of those in one status.
+func (s *Service) MailsByStatus(ctx context.Context, app latchkey.ApplicationID, st latchkey.MailStatus, p store.Page) ([]latchkey.Mail, error) {
+	all, err := s.cfg.Store.Mails().ListByStatus(ctx, app, st, p)
+	return withoutBodies(all), err
+}
+
+// Problems is Mails of those that failed or expired.
+func (s *Service) Problems(ctx context.Context, app latchkey.ApplicationID, p store.Page) ([]latchkey.Mail, error) {
+	all, err := s.cfg.Store.Mails().ListEnded(ctx, app, p)
+	return withoutBodies(all), err
+}
+
+func withoutBodies(all []latchkey.Mail) []latchkey.Mail {
 	for i := range all {
 		all[i].Body = nil
 	}
-	return all, err
+	return all
 }
 
 // Mail finds one mail, without its text.

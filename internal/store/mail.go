@@ -41,6 +41,9 @@ type Mails interface {
 	// erases the Body unless the mail stays queued. ErrStale where the claim ended at another time than claim.
 	Finish(ctx context.Context, m latchkey.Mail, claim time.Time) error
 	List(ctx context.Context, app latchkey.ApplicationID, p Page) ([]latchkey.Mail, error)
+	// ListByStatus is List of those in one status; ListEnded of those that failed or expired, by index.
+	ListByStatus(ctx context.Context, app latchkey.ApplicationID, st latchkey.MailStatus, p Page) ([]latchkey.Mail, error)
+	ListEnded(ctx context.Context, app latchkey.ApplicationID, p Page) ([]latchkey.Mail, error)
 	// CountQueued tells how many mails of a lane wait.
 	CountQueued(ctx context.Context, lane latchkey.SenderID) (int, error)
 	// DeleteFinished removes mails that ended before the time.

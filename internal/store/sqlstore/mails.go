@@ -83,6 +83,30 @@ func (m mails) List(ctx context.Context, app latchkey.ApplicationID, p store.Pag
 	return convert(rows, m.fromRow)
 }
 
+func (m mails) ListByStatus(ctx context.Context, app latchkey.ApplicationID, st latchkey.MailStatus, p store.Page) ([]latchkey.Mail, error) {
+	var rows []sqlgen.Mail
+	err := m.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		rows, err = q.ListMailsByStatus(ctx, sqlgen.ListMailsByStatusParams{ApplicationID: string(app), Status: string(st), Before: before(p), Page: pageSize(p.Limit)})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, m.fromRow)
+}
+
+func (m mails) ListEnded(ctx context.Context, app latchkey.ApplicationID, p store.Page) ([]latchkey.Mail, error) {
+	var rows []sqlgen.Mail
+	err := m.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		rows, err = q.ListMailsEnded(ctx, sqlgen.ListMailsEndedParams{ApplicationID: string(app), Before: before(p), Page: pageSize(p.Limit)})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, m.fromRow)
+}
+
 func (m mails) CountQueued(ctx context.Context, lane latchkey.SenderID) (int, error) {
 	var n int64
 	err := m.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {

@@ -33,7 +33,7 @@ func hotQueries(t *testing.T) map[string]string {
 		"GetSignIn", "CountSignInTry", "RenewSignIn", "ProveSignIn", "CompleteSignIn", "DeleteExpiredSignIns", "MatchSignInRules", "AnySignInRule",
 		"ListSignInRules", "GetOIDCClient", "ListOIDCClients", "ListSigningKeys", "ForgiveTry",
 		"GetKeep", "DueKeeps", "HeldKeeps", "ClaimKeep", "ReleaseKeep", "ReleaseKeepsOf", "StopKeep", "DeleteKeep", "BeatKeeper", "MemoryIn", "MemoryAt",
-		"ForgetMemoryIn", "ForgetMemoryAt", "SwapMemory",
+		"ListMails", "ListMailsByStatus", "ListMailsEnded", "ForgetMemoryIn", "ForgetMemoryAt", "SwapMemory",
 	} {
 		if all[name] == "" {
 			t.Fatalf("there is no query %s", name)

@@ -197,6 +197,19 @@ func testMailRoundTrip(t *testing.T, ctx context.Context, tx store.Tx) {
 	list, err = tx.Mails().List(ctx, app, store.Page{Limit: 10, Before: string(later.ID)})
 	ok(t, "list", err)
 	want(t, "the next page", list, []latchkey.Mail{done})
+	list, err = tx.Mails().ListByStatus(ctx, app, latchkey.MailQueued, store.Page{Limit: 10})
+	ok(t, "list queued", err)
+	want(t, "queued mails", list, []latchkey.Mail{later})
+	list, err = tx.Mails().ListByStatus(ctx, app, latchkey.MailAccepted, store.Page{Limit: 10, Before: string(done.ID)})
+	ok(t, "list accepted", err)
+	want(t, "accepted mails before the first", len(list), 0)
+	failed := mail(app, lane, at)
+	failed.Status = latchkey.MailFailed
+	ok(t, "create", tx.Mails().Create(ctx, failed))
+	list, err = tx.Mails().ListEnded(ctx, app, store.Page{Limit: 10})
+	ok(t, "list ended", err)
+	want(t, "mails that ended badly", len(list), 1)
+	want(t, "the mail that ended badly", list[0].ID, failed.ID)
 	if _, err = tx.Mails().DeleteFinished(ctx, at.Add(2*time.Hour), 1000); err != nil {
 		t.Error(err)
 	}

@@ -18,6 +18,7 @@ type Mails interface {
 	DeleteTemplate(ctx context.Context, app latchkey.ApplicationID, locale string) error
 	Preview(ctx context.Context, app latchkey.Application, locale string, t *mailer.Template, link string) (mailer.Rendered, error)
 	Mails(ctx context.Context, app latchkey.ApplicationID, p store.Page) ([]latchkey.Mail, error)
+	MailsByStatus(ctx context.Context, app latchkey.ApplicationID, st latchkey.MailStatus, p store.Page) ([]latchkey.Mail, error)
 	Mail(ctx context.Context, app latchkey.ApplicationID, id latchkey.MailID) (latchkey.Mail, error)
 }
 
@@ -193,13 +194,22 @@ func (a *API) previewTemplate(ctx context.Context, c *call) (answer, error) {
 // listMails answers GET /mails.
 func (a *API) listMails(ctx context.Context, c *call) (answer, error) {
 	q := newQuery(c)
-	page := q.page("eml_")
+	page, status := q.page("eml_"), latchkey.MailStatus(q.param("status"))
+	switch status {
+	case "", latchkey.MailQueued, latchkey.MailAccepted, latchkey.MailFailed, latchkey.MailExpired:
+	default:
+		q.fail("status", errs.CodeInvalidValue, "This must be queued, accepted, failed or expired.")
+	}
 	if err := q.finish(); err != nil {
 		return answer{}, err
 	}
 	limit := page.Limit
 	page.Limit++
-	all, err := a.cfg.Mails.Mails(ctx, c.app.ID, page)
+	read := func() ([]latchkey.Mail, error) { return a.cfg.Mails.Mails(ctx, c.app.ID, page) }
+	if status != "" {
+		read = func() ([]latchkey.Mail, error) { return a.cfg.Mails.MailsByStatus(ctx, c.app.ID, status, page) }
+	}
+	all, err := read()
 	if err != nil {
 		return answer{}, err
 	}
@@ -277,7 +287,8 @@ func (a *API) mailRoutes() []route {
 			doc: doc{
 				id: "listMails", tag: tagMail, summary: "List mails",
 				text:   "What became of the application's mail, newest first, for 30 days. Texts are not kept: they hold codes.",
-				params: pageParams(), answers: []docAnswer{{status: http.StatusOK, text: "A page of mails.", body: mailList{}}},
+				params:  append(pageParams(), param{name: "status", in: "query", text: "Only mails in this status.", enum: []any{"queued", "accepted", "failed", "expired"}}),
+				answers: []docAnswer{{status: http.StatusOK, text: "A page of mails.", body: mailList{}}},
 			},
 		},
 		{

@@ -32,6 +32,9 @@ type Config struct {
 	// Introspection, if set, is where tokens are asked about (RFC 7662): it adds XOAUTH2. The mailbox
 	// is the "email" of the answer. A client's name and secret may stand in the address.
 	Introspection string
+	// Deliver has what is submitted delivered into the mailboxes of this very server, whoever it is for;
+	// otherwise it is forgotten.
+	Deliver bool
 	// Extra is added to the configuration, for what a test needs besides.
 	Extra string
 }
@@ -69,16 +72,20 @@ func Start(tb testing.TB, cfg Config) *Server {
 		tb.Fatal(err)
 	}
 	s := &Server{Dir: dir}
-	relay := s.relay(tb)
+	relay := s.relay(tb, cfg.Deliver)
 	s.write(tb, cfg, relay)
 	s.run(tb)
 	return s
 }
 
 // relay is where submitted mail would go: Dovecot connects to it for every submission.
-func (s *Server) relay(tb testing.TB) *net.TCPAddr {
+func (s *Server) relay(tb testing.TB, deliver bool) *net.TCPAddr {
 	tb.Helper()
-	sink, err := startSink()
+	var to func(string, []byte) error
+	if deliver {
+		to = s.deliver
+	}
+	sink, err := startSink(to)
 	if err != nil {
 		tb.Fatal(err)
 	}

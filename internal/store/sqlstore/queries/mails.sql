@@ -32,6 +32,13 @@ WHERE id = @id AND due_at = @claim AND status = 'queued';
 -- name: ListMails :many
 SELECT * FROM mails WHERE application_id = @application_id AND id < @before ORDER BY id DESC LIMIT @page;
 
+-- name: ListMailsByStatus :many
+SELECT * FROM mails WHERE application_id = @application_id AND status = @status AND id < @before ORDER BY id DESC LIMIT @page;
+
+-- name: ListMailsEnded :many
+-- Failed and expired ones are few among many, and have an index of their own.
+SELECT * FROM mails WHERE application_id = @application_id AND status IN ('failed', 'expired') AND id < @before ORDER BY id DESC LIMIT @page;
+
 -- name: CountQueuedMails :one
 SELECT count(*) FROM mails WHERE lane = @lane AND status = 'queued';
 

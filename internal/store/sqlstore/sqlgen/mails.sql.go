@@ -299,6 +299,109 @@ func (q *Queries) ListMails(ctx context.Context, arg ListMailsParams) ([]Mail, e
 	return items, nil
 }
 
+const listMailsByStatus = `-- name: ListMailsByStatus :many
+SELECT id, application_id, lane, kind, recipient, body, status, attempts, code, detail, due_at, expires_at, created_at, updated_at FROM mails WHERE application_id = $1 AND status = $2 AND id < $3 ORDER BY id DESC LIMIT $4
+`
+
+type ListMailsByStatusParams struct {
+	ApplicationID string
+	Status        string
+	Before        string
+	Page          int32
+}
+
+func (q *Queries) ListMailsByStatus(ctx context.Context, arg ListMailsByStatusParams) ([]Mail, error) {
+	rows, err := q.db.QueryContext(ctx, listMailsByStatus,
+		arg.ApplicationID,
+		arg.Status,
+		arg.Before,
+		arg.Page,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Mail
+	for rows.Next() {
+		var i Mail
+		if err := rows.Scan(
+			&i.ID,
+			&i.ApplicationID,
+			&i.Lane,
+			&i.Kind,
+			&i.Recipient,
+			&i.Body,
+			&i.Status,
+			&i.Attempts,
+			&i.Code,
+			&i.Detail,
+			&i.DueAt,
+			&i.ExpiresAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listMailsEnded = `-- name: ListMailsEnded :many
+SELECT id, application_id, lane, kind, recipient, body, status, attempts, code, detail, due_at, expires_at, created_at, updated_at FROM mails WHERE application_id = $1 AND status IN ('failed', 'expired') AND id < $2 ORDER BY id DESC LIMIT $3
+`
+
+type ListMailsEndedParams struct {
+	ApplicationID string
+	Before        string
+	Page          int32
+}
+
+// Failed and expired ones are few among many, and have an index of their own.
+func (q *Queries) ListMailsEnded(ctx context.Context, arg ListMailsEndedParams) ([]Mail, error) {
+	rows, err := q.db.QueryContext(ctx, listMailsEnded, arg.ApplicationID, arg.Before, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Mail
+	for rows.Next() {
+		var i Mail
+		if err := rows.Scan(
+			&i.ID,
+			&i.ApplicationID,
+			&i.Lane,
+			&i.Kind,
+			&i.Recipient,
+			&i.Body,
+			&i.Status,
+			&i.Attempts,
+			&i.Code,
+			&i.Detail,
+			&i.DueAt,
+			&i.ExpiresAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const takeMailLane = `-- name: TakeMailLane :execrows
 INSERT INTO mail_lanes (lane, holder, until) VALUES ($1, $2, $3)
 ON CONFLICT (lane) DO UPDATE SET holder = $2, until = $3
