@@ -286,7 +286,7 @@ func (a *API) mailRoutes() []route {
 			method: http.MethodGet, path: "/mails", permission: latchkey.PermSettings, handle: a.listMails,
 			doc: doc{
 				id: "listMails", tag: tagMail, summary: "List mails",
-				text:   "What became of the application's mail, newest first, for 30 days. Texts are not kept: they hold codes.",
+				text:    "What became of the application's mail, newest first, for 30 days. Texts are not kept: they hold codes.",
 				params:  append(pageParams(), param{name: "status", in: "query", text: "Only mails in this status.", enum: []any{"queued", "accepted", "failed", "expired"}}),
 				answers: []docAnswer{{status: http.StatusOK, text: "A page of mails.", body: mailList{}}},
 			},
