@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/whatsmeow"
@@ -36,14 +37,26 @@ type client struct {
 	// lost closes when the socket has ended, also during the handshake, which the library would not notice.
 	lost  chan struct{}
 	ended func()
-	stop  context.CancelFunc
+	// left ends when we hang up; shaken closes when the handshake has succeeded or failed. Only after
+	// both does stop end what the library does: see watched.
+	left   context.Context //nolint:containedctx // the client's own life
+	leave  context.CancelFunc
+	shaken chan struct{}
+	stop   context.CancelFunc
+
+	mu   sync.Mutex
+	sock *watched
 }
 
 // open makes the client of a device and connects it. It waits for no longer than ctx. The client
 // outlives ctx, and must be closed.
 func (c *Connector) open(ctx context.Context, d *store.Device) (*client, error) {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
-	cl := &client{Client: whatsmeow.NewClient(d, quiet{c.cfg.Log}), events: make(chan any, eventRoom), lost: make(chan struct{}), stop: stop}
+	cl := &client{
+		Client: whatsmeow.NewClient(d, quiet{c.cfg.Log}), events: make(chan any, eventRoom), lost: make(chan struct{}),
+		shaken: make(chan struct{}), stop: stop,
+	}
+	cl.left, cl.leave = context.WithCancel(life)
 	cl.ended = sync.OnceFunc(func() { close(cl.lost) })
 	// What breaks, ends: whoever holds the client decides what then.
 	cl.EnableAutoReconnect, cl.DisableLoginAutoReconnect = false, true
@@ -54,16 +67,19 @@ func (c *Connector) open(ctx context.Context, d *store.Device) (*client, error) 
 	cl.AddEventHandler(func(ev any) {
 		select {
 		case cl.events <- ev:
-		case <-life.Done():
+		case <-cl.left.Done():
 		}
 	})
 	web := &http.Client{Transport: &http.Transport{
 		DialTLSContext: func(ctx context.Context, _, hostport string) (net.Conn, error) {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			defer context.AfterFunc(cl.left, cancel)()
 			conn, err := c.cfg.Dial(ctx, hostport)
 			if err != nil {
 				return nil, err
 			}
-			return &watched{Conn: conn, ended: cl.ended}, nil
+			return cl.watch(conn), nil
 		},
 		MaxResponseHeaderBytes: maxHeader, ResponseHeaderTimeout: dialTimeout, DisableKeepAlives: true,
 	}}
@@ -71,7 +87,10 @@ func (c *Connector) open(ctx context.Context, d *store.Device) (*client, error) 
 	cl.SetWebsocketHTTPClient(web)
 	cl.SetMediaHTTPClient(web)
 	done := make(chan error, 1)
-	go func() { done <- cl.ConnectContext(life) }()
+	go func() {
+		defer close(cl.shaken)
+		done <- cl.ConnectContext(life)
+	}()
 	limit := time.NewTimer(dialTimeout)
 	defer limit.Stop()
 	var err error
@@ -118,28 +137,73 @@ const lastWord = 200 * time.Millisecond
 
 var errLost = errors.New("whatsapp: the connection ended")
 
-// close ends the connection. It does not wait: a handshake that hangs holds the library's lock.
+// close ends the connection: when it returns, nothing is sent or read over it any more. The library's own
+// way to disconnect is not taken: it waits for a handshake that hangs, and for the server's answer to
+// its farewell, and it writes without a lock what the reader of a socket that ends reads.
 func (cl *client) close() {
-	cl.stop()
-	go cl.Disconnect()
+	cl.leave()
+	cl.mu.Lock()
+	if cl.sock != nil {
+		_ = cl.sock.cut()
+	}
+	cl.mu.Unlock()
+	select {
+	case <-cl.shaken:
+		cl.stop()
+	default:
+		go func() {
+			<-cl.shaken
+			cl.stop()
+		}()
+	}
 }
 
-// watched tells when a socket ends.
+// watch makes conn the client's socket.
+func (cl *client) watch(conn net.Conn) net.Conn {
+	w := &watched{Conn: conn, cl: cl, closed: make(chan struct{})}
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.sock = w; cl.left.Err() != nil {
+		_ = w.cut()
+	}
+	return w
+}
+
+// watched tells when a socket ends. The library's reader is told after the handshake only, unless the
+// library has closed the socket itself: what a socket's end is to call is set at the end of the
+// handshake, without a lock, and a reader that hears of the end before would read it meanwhile.
 type watched struct {
 	net.Conn
-	ended func()
+	cl     *client
+	read   atomic.Bool
+	once   sync.Once
+	closed chan struct{}
 }
 
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
-	if err != nil {
-		w.ended()
+	if err == nil {
+		w.read.Store(true)
+		return n, nil
+	}
+	w.cl.ended()
+	if w.read.Load() { // before, the WebSocket is not open yet, and nobody else reads
+		select {
+		case <-w.closed:
+		case <-w.cl.shaken:
+		}
 	}
 	return n, err
 }
 
 func (w *watched) Close() error {
-	w.ended()
+	w.once.Do(func() { close(w.closed) })
+	return w.cut()
+}
+
+// cut ends the socket beneath the library.
+func (w *watched) cut() error {
+	w.cl.ended()
 	return w.Conn.Close()
 }
 

@@ -64,11 +64,12 @@ func (c *Connector) link(ctx context.Context, s state, r connector.Reporter) (co
 		return turn, err
 	}
 	// The server ends the socket itself once it has read our signature.
-	go cl.leave()
+	go cl.part()
 	return turn, err
 }
 
-func (cl *client) leave() {
+// part waits until the server has ended the socket.
+func (cl *client) part() {
 	limit := time.NewTimer(farewell)
 	defer limit.Stop()
 	select {

@@ -77,10 +77,16 @@ func (m memories) List(ctx context.Context, r store.MemoryRef, kind, group strin
 	return out, nil
 }
 
-// fenced runs fn where the reference's fence is still that of the Keep.
+// fenced runs fn where the reference's fence is still that of the Keep. The row stays locked meanwhile: on
+// PostgreSQL, a holder that stood still between the look and the write would otherwise write its old
+// state over that of the next one.
 func (m memories) fenced(ctx context.Context, r store.MemoryRef, fn func(ctx context.Context, q *sqlgen.Queries) error) error {
 	return m.writeAll(ctx, func(ctx context.Context, q *sqlgen.Queries) error {
-		row, err := q.GetKeep(ctx, string(r.AccountID))
+		look := q.GetKeepForUpdate
+		if m.s.db.sqlite() { // the transaction has the only writer
+			look = q.GetKeep
+		}
+		row, err := look(ctx, string(r.AccountID))
 		if err := classify(err); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}

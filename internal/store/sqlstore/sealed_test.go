@@ -36,7 +36,7 @@ func newAccount(app latchkey.ApplicationID, secret string) latchkey.Account {
 }
 
 // sealedValues is how many fill writes.
-const sealedValues = 14
+const sealedValues = 15
 
 func newProviderApp(app latchkey.ApplicationID, secret string) latchkey.ProviderApp {
 	now := time.Now()
@@ -79,6 +79,8 @@ func fill(t *testing.T, s *sqlstore.Store, secret string, key byte) (latchkey.Ap
 	must(t, s.ProviderApps().Create(t.Context(), newProviderApp(a.ID, secret)))
 	must(t, s.Senders().Create(t.Context(), newSender(a.ID, secret)))
 	must(t, s.Mails().Create(t.Context(), newMail(a.ID, secret)))
+	must(t, s.Keeps().Want(t.Context(), store.Keep{AccountID: acc.ID, ApplicationID: a.ID, Provider: latchkey.WhatsApp}))
+	must(t, s.Memories().Put(t.Context(), memoryOf(acc), "session", "", map[string][]byte{"one": []byte(secret)}))
 	must(t, s.SigningKeys().Create(t.Context(), latchkey.SigningKey{ApplicationID: a.ID, Algorithm: "ES256", Generation: 1, Private: []byte(secret)}))
 	must(t, s.Endpoints().Create(t.Context(), latchkey.Endpoint{
 		ID: latchkey.NewEndpointID(time.Now()), ApplicationID: a.ID, Secret: secret, OldSecret: secret,
@@ -92,6 +94,11 @@ func fill(t *testing.T, s *sqlstore.Store, secret string, key byte) (latchkey.Ap
 	ans.Status, ans.Body = 201, []byte(secret)
 	must(t, s.Idempotency().Finish(t.Context(), ans))
 	return a, f, acc
+}
+
+// memoryOf refers to the memory of an account that fill made.
+func memoryOf(a latchkey.Account) store.MemoryRef {
+	return store.MemoryRef{AccountID: a.ID, ApplicationID: a.ApplicationID, Fence: 1}
 }
 
 func must(t *testing.T, err error) {
@@ -213,9 +220,10 @@ func TestReseal(t *testing.T) {
 		keys := s.Sealer().(*ring)
 		const n = 30
 		var flows []latchkey.Flow
+		var accounts []latchkey.Account
 		for i := range n {
-			_, f, _ := fill(t, s, fmt.Sprintf("secret %d", i), byte(i))
-			flows = append(flows, f)
+			_, f, a := fill(t, s, fmt.Sprintf("secret %d", i), byte(i))
+			flows, accounts = append(flows, f), append(accounts, a)
 		}
 		must(t, s.Flows().Create(t.Context(), newFlow("app_empty", "")))
 		keys.rotate(t, "key-2")
@@ -238,6 +246,17 @@ func TestReseal(t *testing.T) {
 				}
 			})
 		}
+		// So do connections, whose keys move on with each message.
+		for i, a := range accounts {
+			wg.Go(func() {
+				for v := range 5 {
+					values := map[string][]byte{"one": fmt.Appendf(nil, "keys %d of %d", v+1, i), fmt.Sprint("late", v): []byte("late")}
+					if err := s.Memories().Put(t.Context(), memoryOf(a), "session", "", values); err != nil {
+						t.Errorf("keys of a connection: %v", err)
+					}
+				}
+			})
+		}
 		for {
 			done, err := s.Reseal(t.Context(), 7)
 			if done > 7 {
@@ -254,8 +273,15 @@ func TestReseal(t *testing.T) {
 		if got, err := s.SealedWith(t.Context(), []byte("key-1")); err != nil || got != 0 {
 			t.Errorf("sealed with the old key: %d, %v; want 0", got, err)
 		}
-		if got, err := s.SealedWith(t.Context(), []byte("key-2")); err != nil || got != sealedValues*n-1 {
-			t.Errorf("sealed with the new key: %d, %v; want %d", got, err, sealedValues*n-1)
+		const late = 5 * n
+		if got, err := s.SealedWith(t.Context(), []byte("key-2")); err != nil || got != sealedValues*n-1+late {
+			t.Errorf("sealed with the new key: %d, %v; want %d", got, err, sealedValues*n-1+late)
+		}
+		for i, a := range accounts {
+			got, err := s.Memories().List(t.Context(), memoryOf(a), "session", "")
+			if err != nil || len(got) != 6 || string(got["one"]) != fmt.Sprintf("keys 5 of %d", i) {
+				t.Errorf("memory %d: %q, %v", i, got, err)
+			}
 		}
 		for i, f := range flows {
 			got, err := s.Flows().Get(t.Context(), f.ID)

@@ -178,7 +178,9 @@ func (s *Sim) allot(c *conn, ph *phone, identity [32]byte, details []byte) *pair
 
 // signed takes the companion's answer to pair-success: from here on it is linked.
 func (c *conn) signed(n *waBinary.Node) error {
+	c.sim.mu.Lock()
 	p := c.pairing
+	c.sim.mu.Unlock()
 	if p == nil || n.Attrs["id"] != p.id {
 		return nil // the answer to pair-device
 	}
