@@ -20,10 +20,8 @@ demo: build ## everything on loopback; ONCE=1 makes the journey once and exits
 test: deps ## every test there is
 	@go test -json -timeout 15m ./... | go run ./tools/testsum
 
-# The pinned WhatsApp library races with itself when a socket closes (FrameSocket.OnDisconnect is read
-# without its lock), so its connector is left out here.
-race: deps ## every test but the browser's and WhatsApp's, under the race detector, in random order
-	@go test -json -race -shuffle=on -timeout 15m $$(go list ./... | grep -vE '^latchkey/(e2e|internal/connector/whatsapp$$)') | go run ./tools/testsum
+race: deps ## every test but the browser's, under the race detector, in random order
+	@go test -json -race -shuffle=on -timeout 15m $$(go list ./... | grep -v '^latchkey/e2e') | go run ./tools/testsum
 
 check: generate lint race ## generated files, format, lint, rules of the house, races
 	@git diff --exit-code -- $(GENERATED) || { echo "generated files have changed: commit them"; exit 1; }

@@ -29,7 +29,7 @@ type chat struct {
 	sim      *sim.Sim
 	backend  *receiver
 	password string
-	second   *server // another replica, on PostgreSQL
+	second   *server // another replica, on PostgreSQL; requests go to both by turns
 }
 
 // newChat starts both. The person's two-step password is one that the witness looks for.
@@ -69,9 +69,10 @@ func newChat(t *testing.T, postgres bool) *chat {
 	if postgres {
 		in.postgres()
 	}
-	w.server = in.start()
 	if postgres {
-		w.second = in.start(map[string]string{"LATCHKEY_LISTEN": freeAddr(t)})
+		w.server, w.second = in.pair()
+	} else {
+		w.server = in.start()
 	}
 	w.backend = in.receive()
 	// Before the witness looks, which the installation asked it to when it started.
@@ -294,14 +295,9 @@ func (w *chat) gone(t *testing.T, phone string) {
 func TestTelegramByAPI(t *testing.T) {
 	t.Parallel()
 	w := newChat(t, true)
-	other := newAPI(w.install, w.base)
-	other.http.Transport = listening{w.seen, transport(func() string { return w.second.addr })}
-	apis := []*api{w.api, other}
-	turn := 0
 	ask := func(path string, body fields) response {
 		t.Helper()
-		turn++
-		res, err := apis[turn%2].call(t.Context(), http.MethodPost, path, body)
+		res, err := w.api.call(t.Context(), http.MethodPost, path, body)
 		if err != nil {
 			t.Fatal(err)
 		}

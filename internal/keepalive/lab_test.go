@@ -2,6 +2,7 @@ package keepalive_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -55,13 +56,14 @@ func (emitter) Emit(ctx context.Context, tx store.Tx, ev latchkey.Event) (latchk
 
 // house is a database with one application, and as many replicas as a test starts.
 type house struct {
-	t     testing.TB
-	url   string
-	path  string
-	store *sqlstore.Store
-	ring  *secret.Keyring
-	app   latchkey.Application
-	conns map[latchkey.Provider]connector.Connector
+	t      testing.TB
+	url    string
+	path   string
+	store  *sqlstore.Store
+	ring   *secret.Keyring
+	app    latchkey.Application
+	beside *sql.DB
+	conns  map[latchkey.Provider]connector.Connector
 }
 
 func engines(t *testing.T, run func(t *testing.T, url string)) {
@@ -185,6 +187,42 @@ func (h *house) status(id latchkey.AccountID, st latchkey.AccountStatus, why lat
 		return a.Status == st && a.Reason == why
 	})
 	return a
+}
+
+// sql reaches the database beside the store.
+func (h *house) sql() *sql.DB {
+	h.t.Helper()
+	driver, source := "sqlite", h.path
+	if h.url != "" {
+		driver, source = "pgx", h.url
+	}
+	if h.beside == nil {
+		db, err := sql.Open(driver, source)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		h.beside = db
+		h.t.Cleanup(func() { _ = db.Close() })
+	}
+	return h.beside
+}
+
+func (h *house) count(table string) (n int) {
+	h.t.Helper()
+	if err := h.sql().QueryRowContext(h.t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil {
+		h.t.Fatal(err)
+	}
+	return n
+}
+
+// statusOf reads the columns, which are there also where the credential cannot be opened.
+func (h *house) statusOf(id latchkey.AccountID) (st latchkey.AccountStatus, why latchkey.Reason) {
+	h.t.Helper()
+	row := h.sql().QueryRowContext(h.t.Context(), "SELECT status, reason FROM accounts WHERE id = $1", string(id))
+	if err := row.Scan(&st, &why); err != nil {
+		h.t.Fatal(err)
+	}
+	return st, why
 }
 
 // statusEvents are the statuses that the application was told of.

@@ -1,13 +1,8 @@
-//go:build !race
-
-// The pinned WhatsApp library races with itself when a socket closes.
-
 package keepalive_test
 
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -249,31 +244,46 @@ func TestNothingInTheDatabaseIsAPrivateKey(t *testing.T) {
 	}
 }
 
-// TestUnreadableMemoryIsNoticedBeforeConnecting: with keys that do not fit, nobody connects, since the
-// server would take the device for unlinked.
-func TestUnreadableMemoryIsNoticedBeforeConnecting(t *testing.T) {
-	p := newPhones(t)
-	h := newHouse(t, "", p.conn)
-	r := h.replica("one", nil)
-	a := h.account(r, p.link(ada), latchkey.WhatsApp)
-	p.online(ada, 1)
-	r.end()
-	logins := len(p.Logins())
-	db, err := sql.Open("sqlite", h.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), "UPDATE account_memory SET value = substr(value, 1, 5) || zeroblob(60)"); err != nil {
-		t.Fatal(err)
-	}
-	h.replica("two", nil)
-	h.status(a.ID, latchkey.AccountError, latchkey.ReasonSealedUnreadable)
-	if n := len(p.Logins()); n != logins {
-		t.Errorf("it connected %d times all the same", n-logins)
-	}
-	if linked, _ := p.Devices(ada); linked != 1 {
-		t.Error("the device was unlinked")
+// TestUnreadableKeysAreNoticedBeforeConnecting: with keys that do not fit, nobody connects, since the
+// server would take the device for unlinked, and the library would delete it. What is stored stays.
+func TestUnreadableKeysAreNoticedBeforeConnecting(t *testing.T) {
+	for name, x := range map[string]struct {
+		table, column string
+		told          bool
+	}{
+		"memory": {"account_memory", "value", true},
+		// Of an account that cannot be read at all, nothing can be written either: the log says it.
+		"credential": {"accounts", "secret", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			engines(t, func(t *testing.T, url string) {
+				p := newPhones(t)
+				h := newHouse(t, url, p.conn)
+				r := h.replica("one", nil)
+				a := h.account(r, p.link(ada), latchkey.WhatsApp)
+				p.online(ada, 1)
+				r.end()
+				logins, rows := len(p.Logins()), h.count(x.table)
+				junk := make([]byte, 60) // as sealed by a key that is not there
+				if _, err := h.sql().ExecContext(t.Context(), "UPDATE "+x.table+" SET "+x.column+" = substr("+x.column+", 1, 5) || $1", junk); err != nil {
+					t.Fatal(err)
+				}
+				h.replica("two", nil)
+				until(t, "it was tried", func() bool {
+					k, err := h.store.Keeps().Get(t.Context(), a.ID)
+					return err == nil && k.Fails > 0 && k.Owner == ""
+				})
+				if st, why := h.statusOf(a.ID); x.told != (st == latchkey.AccountError && why == latchkey.ReasonSealedUnreadable) {
+					t.Errorf("the account is %s %s", st, why)
+				}
+				if n := len(p.Logins()); n != logins {
+					t.Errorf("it connected %d times all the same", n-logins)
+				}
+				if linked, _ := p.Devices(ada); linked != 1 || h.count(x.table) != rows {
+					t.Errorf("%d devices linked, %d of %d rows", linked, h.count(x.table), rows)
+				}
+			})
+		})
 	}
 }
 

@@ -169,9 +169,10 @@ func (cl *client) watch(conn net.Conn) net.Conn {
 	return w
 }
 
-// watched tells when a socket ends. The library's reader is told after the handshake only, unless the
-// library has closed the socket itself: what a socket's end is to call is set at the end of the
-// handshake, without a lock, and a reader that hears of the end before would read it meanwhile.
+// watched tells when a socket ends. The library's reader is told later: it then reads, and its ways to
+// hang up write without a lock, what a socket's end is to call, which is also set only at the end of
+// the handshake. So the reader waits for the handshake, and then for as long as the last word of the
+// server may lead the library to hang up by itself.
 type watched struct {
 	net.Conn
 	cl     *client
@@ -190,7 +191,15 @@ func (w *watched) Read(p []byte) (int, error) {
 	if w.read.Load() { // before, the WebSocket is not open yet, and nobody else reads
 		select {
 		case <-w.closed:
+			return n, err
 		case <-w.cl.shaken:
+		}
+		late := time.NewTimer(lastWord)
+		defer late.Stop()
+		select {
+		case <-w.closed:
+		case <-w.cl.left.Done():
+		case <-late.C:
 		}
 	}
 	return n, err

@@ -31,8 +31,8 @@ func TestContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	short := func(sc *sim.Config, wc *whatsapp.Config) {
-		sc.FirstRef, sc.NextRef = 200*time.Millisecond, 100*time.Millisecond
-		wc.FirstCode, wc.NextCode = 200*time.Millisecond, 100*time.Millisecond
+		sc.FirstRef, sc.NextRef = 500*time.Millisecond, 300*time.Millisecond
+		wc.FirstCode, wc.NextCode = 500*time.Millisecond, 300*time.Millisecond
 	}
 	for name, x := range map[string]struct {
 		edit  func(*sim.Config, *whatsapp.Config)

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"go.mau.fi/libsignal/logger"
 	"go.mau.fi/whatsmeow"
 
 	"latchkey"
@@ -54,8 +55,27 @@ func New(cfg Config) *Connector {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	hushed.Do(hush)
 	return &Connector{cfg: cfg}
 }
+
+// hushed is done once, since the library's logger is one for the process.
+var hushed sync.Once //nolint:gochecknoglobals // guards a global of the library
+
+// hush keeps the library of Signal's cryptography from printing: unless told otherwise, it writes to
+// standard output what it could not decrypt, and from whom.
+func hush() {
+	var l logger.Loggable = hushedLogger{}
+	logger.Setup(&l)
+}
+
+type hushedLogger struct{}
+
+func (hushedLogger) Debug(string, string)   {}
+func (hushedLogger) Info(string, string)    {}
+func (hushedLogger) Warning(string, string) {}
+func (hushedLogger) Error(string, string)   {}
+func (hushedLogger) Configure(string)       {}
 
 // trusted guards the library's root key, which is one for the process.
 var trusted sync.Mutex //nolint:gochecknoglobals // guards a global of the library
