@@ -89,7 +89,7 @@ func open(t *testing.T) (*Dashboard, latchkey.Application, people) {
 
 // request is what a browser on our own site sends.
 func request(rt route, app latchkey.Application, cookie string) *http.Request {
-	path := strings.NewReplacer("{app}", string(app.ID), "{id}", "acc_06gzx6xh3r001zvca5cz7vxm4w", "{token}", "AAAA").Replace(root + rt.path)
+	path := strings.NewReplacer("{app}", string(app.ID), "{id}", "acc_06gzx6xh3r001zvca5cz7vxm4w", "{token}", "AAAA", "{list}", "allow").Replace(root + rt.path)
 	r := httptest.NewRequest(rt.method, site+path, strings.NewReader(""))
 	if rt.method == post {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

@@ -41,6 +41,9 @@ func listAccounts(c *call) (answer, error) {
 	}
 	list, more := paged(c, list, func(a latchkey.Account) string { return string(a.ID) })
 	p := &page{Title: c.say("accounts.title"), Lead: c.say("accounts.lead")}
+	if c.may(accessDeveloper) && (len(list) > 0 || want != "") {
+		p.Actions = []button{{Text: c.say("accounts.new"), Href: c.appPath("/links/new")}}
+	}
 	if len(list) == 0 && want == "" && c.r.URL.Query().Get("before") == "" {
 		return answer{page: p.add(block{Empty: c.empty("accounts", accessDeveloper, "/links/new")})}, nil
 	}

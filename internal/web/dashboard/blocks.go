@@ -3,6 +3,7 @@ package dashboard
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -192,7 +193,9 @@ func (f *form) wrong(err error) (*note, bool) {
 		found := false
 		for i := range f.Fields {
 			if f.Fields[i].Name == x.Field || f.Fields[i].Name == name {
-				f.Fields[i].Errs = append(f.Fields[i].Errs, x.Message)
+				if !slices.Contains(f.Fields[i].Errs, x.Message) {
+					f.Fields[i].Errs = append(f.Fields[i].Errs, x.Message)
+				}
 				found = true
 				break
 			}
@@ -278,6 +281,8 @@ func settingsTabs() []struct{ tab, path string } {
 	return []struct{ tab, path string }{
 		{"general", "/settings"},
 		{"email", "/settings/email"},
+		{"signin", "/signin"},
+		{"oidc", "/oidc-clients"},
 	}
 }
 

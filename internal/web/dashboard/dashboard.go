@@ -41,6 +41,8 @@ type Config struct {
 	ProviderApps ProviderApps
 	Senders      Senders
 	Mails        Mails
+	SignIns      SignIns
+	OpenID       OpenID
 	Funnel       Funnel
 	Trail        Trail
 	Audit        AuditLog
@@ -71,7 +73,7 @@ func New(cfg Config) (*Dashboard, error) {
 		strangers: web.NewLimiter(cfg.StrangerLimit, cfg.Now), replays: newReplays(cfg.Now),
 	}
 	var words []fs.FS
-	for _, folder := range []string{"texts", "texts/mail"} {
+	for _, folder := range []string{"texts", "texts/mail", "texts/signin"} {
 		sub, err := fs.Sub(texts, folder)
 		if err != nil {
 			return nil, err

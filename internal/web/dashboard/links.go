@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"latchkey"
@@ -121,7 +122,10 @@ func (c *call) codeSaid(code string) string {
 	return c.d.sayOr("reason."+code, c.d.sayOr("code."+code, code))
 }
 
-const maxLinkName = 1024
+const (
+	maxLinkName = 1024
+	maxIdentity = 320
+)
 
 // lives are how long a link made by hand may live.
 func lives() []struct {
@@ -155,7 +159,10 @@ func (c *call) linkForm() (*page, *form) {
 			{Name: "name", Label: c.say("links.name"), Hint: c.say("links.name_hint"), Max: maxLinkName, Value: c.form("name")},
 			{Name: "email", Label: c.say("links.email"), Hint: c.say("links.email_hint"), Type: "email", Max: 254, Value: c.form("email")},
 			{Name: "success_redirect_url", Label: c.say("links.success"), Hint: c.say("links.success_hint"), Type: "url", Max: 2048, Value: c.form("success_redirect_url")},
+			{Name: "failure_redirect_url", Label: c.say("links.failure"), Hint: c.say("links.failure_hint"), Type: "url", Max: 2048, Value: c.form("failure_redirect_url")},
 			{Name: "notify_url", Label: c.say("links.notify"), Hint: c.say("links.notify_hint"), Type: "url", Max: 2048, Value: c.form("notify_url")},
+			{Name: "notify_failures", Type: "checkbox", Label: c.say("links.notify_failures"), Checked: c.form("notify_failures") == "true"},
+			{Name: "expected_identity", Label: c.say("links.expected"), Hint: c.say("links.expected_hint"), Max: 320, Value: c.form("expected_identity")},
 		}}
 }
 
@@ -198,12 +205,16 @@ func (c *call) linkSpec() (hosted.LinkSpec, error) {
 		}
 		spec.Terms.Email = a.Typed
 	}
-	for name, to := range map[string]*string{"success_redirect_url": &spec.Terms.SuccessURL, "notify_url": &spec.Terms.NotifyURL} {
+	for name, to := range map[string]*string{"success_redirect_url": &spec.Terms.SuccessURL, "failure_redirect_url": &spec.Terms.FailureURL, "notify_url": &spec.Terms.NotifyURL} {
 		if *to = c.form(name); *to != "" {
 			if why := web.BadURL(*to); why != "" {
 				fail(name, errs.CodeInvalidURL, why)
 			}
 		}
+	}
+	spec.Terms.NotifyFailures = c.form("notify_failures") == "true"
+	if spec.Terms.ExpectedIdentity = c.form("expected_identity"); len(spec.Terms.ExpectedIdentity) > maxIdentity || strings.ContainsFunc(spec.Terms.ExpectedIdentity, unicode.IsControl) {
+		fail("expected_identity", errs.CodeInvalidValue, c.say("form.too_long"))
 	}
 	if wrong != nil {
 		return spec, errs.InvalidFields(wrong...)
@@ -223,7 +234,10 @@ func createLink(c *call) (answer, error) {
 	}
 	p := &page{Title: c.say("links.created"), Lead: c.say("links.created_lead", "time", when(made.Link.ExpiresAt).Text), Crumb: &link{c.say("links.title"), c.appPath("/links")}}
 	p.add(block{Once: &once{Label: c.say("once.link"), Value: c.d.base + "/c/" + made.Token, Hint: c.say("once.link_hint")}},
-		block{Buttons: []button{{Text: c.say("links.watch"), Href: c.appPath("/links/" + string(made.Link.ID)), Tone: "quiet"}}})
+		block{Buttons: []button{
+			{Text: c.say("links.open"), Href: c.d.base + "/c/" + made.Token},
+			{Text: c.say("links.watch"), Href: c.appPath("/links/" + string(made.Link.ID)), Tone: "quiet"},
+		}})
 	return answer{page: p}, nil
 }
 

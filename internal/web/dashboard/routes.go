@@ -17,6 +17,8 @@ func (d *Dashboard) routes() []route {
 	all = append(all, keyRoutes()...)
 	all = append(all, providerAppRoutes()...)
 	all = append(all, senderRoutes()...)
+	all = append(all, signInRoutes()...)
+	all = append(all, oidcRoutes()...)
 	all = append(all, memberRoutes()...)
 	return append(all, auditRoutes()...)
 }

@@ -16,6 +16,7 @@ import (
 	"latchkey/internal/operators"
 	"latchkey/internal/providerapps"
 	"latchkey/internal/secret"
+	"latchkey/internal/signin"
 	"latchkey/internal/store"
 )
 
@@ -132,6 +133,28 @@ type Senders interface {
 type Mails interface {
 	// Default is the default sender's address and name; empty where there is none.
 	Default() (email, name string)
+}
+
+// SignIns knows who may sign in to an application.
+type SignIns interface {
+	Settings(ctx context.Context, app latchkey.ApplicationID) (signin.Settings, error)
+	PutSettings(ctx context.Context, app latchkey.ApplicationID, set signin.Settings) error
+	AddRules(ctx context.Context, app latchkey.ApplicationID, l latchkey.SignInList, patterns []string) (int, error)
+	DeleteRules(ctx context.Context, app latchkey.ApplicationID, l latchkey.SignInList, patterns []string) (int, error)
+	Rules(ctx context.Context, app latchkey.ApplicationID, l latchkey.SignInList, after string, limit int) ([]string, error)
+}
+
+// OpenID looks after applications' OpenID Connect clients and signing keys.
+type OpenID interface {
+	Issuer(app latchkey.ApplicationID) string
+	CreateClient(ctx context.Context, app latchkey.ApplicationID, spec signin.ClientSpec) (signin.CreatedClient, error)
+	Clients(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.OIDCClient, error)
+	Client(ctx context.Context, app latchkey.ApplicationID, id latchkey.OIDCClientID) (latchkey.OIDCClient, error)
+	UpdateClient(ctx context.Context, app latchkey.ApplicationID, id latchkey.OIDCClientID, spec signin.ClientSpec) (latchkey.OIDCClient, error)
+	RotateClientSecret(ctx context.Context, app latchkey.ApplicationID, id latchkey.OIDCClientID) (signin.CreatedClient, error)
+	DeleteClient(ctx context.Context, app latchkey.ApplicationID, id latchkey.OIDCClientID) error
+	SigningKeys(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.SigningKey, error)
+	RotateKeys(ctx context.Context, app latchkey.ApplicationID, atOnce bool) error
 }
 
 // Funnel reads how far links got.
