@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"html/template"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -46,4 +47,16 @@ func (in *installation) theme(ctx context.Context, app latchkey.Application, bas
 		t.Words = l
 	}
 	return t
+}
+
+// uploads tells which requests carry pictures: those of the API and of the dashboard that set branding.
+// Both read the body of nobody whom they do not know.
+func uploads(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodPut:
+		return strings.HasSuffix(r.URL.Path, "/branding")
+	case http.MethodPost:
+		return strings.HasSuffix(r.URL.Path, "/branding/images")
+	}
+	return false
 }

@@ -316,7 +316,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	v1 := api.New(api.Config{
 		BaseURL: base, Now: in.now, Log: in.log, Keys: in.apps, Links: in.engine, Direct: in.engine, Accounts: in.accounts,
 		Applications: in.apps,
-		Events:       in.store.Events(), Funnel: in.funnel, Trail: in.trail, AuditLog: in.store.Audit(), Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, Senders: in.senders, Mails: in.mailer, SignIns: in.signIns, OpenID: in.signIns, Webhooks: in.hooks, Version: Version,
+		Events:       in.store.Events(), Funnel: in.funnel, Trail: in.trail, AuditLog: in.store.Audit(), Answers: in.store.Idempotency(), MAC: in.ring, ProviderApps: in.clients, Branding: in.brands, Senders: in.senders, Mails: in.mailer, SignIns: in.signIns, OpenID: in.signIns, Webhooks: in.hooks, Version: Version,
 		KeyLimit:      limit(in.cfg.KeyRate),
 		WrongKeyLimit: web.Limit{PerSecond: wrongKeyPerSecond, Burst: wrongKeyBurst},
 	})
@@ -344,6 +344,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	mux.HandleFunc("GET /readyz", in.ready(stopping))
 	edge := web.NewEdge(web.EdgeConfig{
 		BaseURL: base, Log: in.log, Now: in.now, TrustedProxies: proxies,
+		Uploads:      uploads,
 		AddressLimit: limit(in.cfg.AddressRate), Vouched: v1.Vouches, Observe: in.metrics, Trace: in.tracer(),
 	})
 	return edge.Wrap(mux), nil

@@ -162,3 +162,6 @@ func (c Colors) Measure() []Measured {
 
 // Surfaces are the pages' colours that contrast is measured against, as they stand in the stylesheet.
 func Surfaces() []string { return []string{paperLight, groundLight, paperDark, groundDark} }
+
+// Rounded is the ratio with one place, rounded down.
+func (m Measured) Rounded() float64 { return math.Floor(m.Ratio*10) / 10 }

@@ -298,3 +298,19 @@ func ownPath(src string) (string, bool) {
 	id, ok := strings.CutPrefix(src, ImagePath)
 	return src, ok && latchkey.IsImageID(id)
 }
+
+// String says it in words.
+func (r Removal) String() string {
+	switch r.Code {
+	case "removed_attribute":
+		return "The attribute " + r.Attribute + " of <" + r.Element + "> was taken out."
+	case "removed_link":
+		return "A link was taken out: links go to https:// addresses."
+	case "removed_image":
+		return "An image was taken out: src must be an image that you uploaded."
+	}
+	if r.Element == "*" {
+		return "The elements do not fit together, or are too many: only the text was kept."
+	}
+	return "The element <" + r.Element + "> was taken out."
+}

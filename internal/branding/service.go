@@ -97,24 +97,13 @@ func (s *Service) Change(ctx context.Context, app latchkey.ApplicationID, change
 		if err != nil {
 			return err
 		}
-		images, err := tx.Images().List(ctx, app)
-		if err != nil {
+		var problems []errs.FieldError
+		out.UpdatedAt = s.now()
+		if out.Branding, removed, problems, err = s.plan(ctx, tx, app, change(was.Branding)); err != nil {
 			return err
 		}
-		c := &checker{}
-		out = Stored{Branding: c.check(change(was.Branding), s.cfg.Languages), UpdatedAt: s.now()}
-		for field, id := range map[string]latchkey.ImageID{"logo": out.Logo, "logo_dark": out.LogoDark} {
-			if id != "" && !has(images, id) {
-				c.fail(field, errs.CodeInvalidValue, "There is no such image. Upload one with POST /v1/branding/images.")
-			}
-		}
-		if out.LogoDark != "" && out.Logo == "" {
-			c.fail("logo", errs.CodeRequired, "A logo for dark pages goes with one for light pages.")
-		}
-		out.HeaderHTML, removed = s.header(c, out.HeaderHTML, images)
-		if len(c.problems) > 0 {
-			slices.SortFunc(c.problems, func(a, b errs.FieldError) int { return strings.Compare(a.Field, b.Field) })
-			return errs.InvalidFields(c.problems...)
+		if len(problems) > 0 {
+			return errs.InvalidFields(problems...)
 		}
 		body, err := json.Marshal(out.Branding)
 		if err != nil {
@@ -128,6 +117,37 @@ func (s *Service) Change(ctx context.Context, app latchkey.ApplicationID, change
 	s.looks.forget(app)
 	s.cfg.Log.InfoContext(ctx, "branding changed", slog.String("app_id", string(app)), slog.Int("removed", len(removed)))
 	return out, removed, nil
+}
+
+// Check says everything that is wrong with a branding, and changes nothing.
+func (s *Service) Check(ctx context.Context, app latchkey.ApplicationID, b Branding) ([]errs.FieldError, error) {
+	_, _, problems, err := s.plan(ctx, s.cfg.Store, app, b)
+	return problems, err
+}
+
+// plan makes of a branding what is kept of it.
+func (s *Service) plan(ctx context.Context, tx store.Tx, app latchkey.ApplicationID, b Branding) (Branding, []Removal, []errs.FieldError, error) {
+	images, err := tx.Images().List(ctx, app)
+	if err != nil {
+		return Branding{}, nil, nil, err
+	}
+	c := &checker{}
+	b = c.check(b, s.cfg.Languages)
+	for _, logo := range []struct {
+		field string
+		id    latchkey.ImageID
+	}{{"logo", b.Logo}, {"logo_dark", b.LogoDark}} {
+		if logo.id != "" && !has(images, logo.id) {
+			c.fail(logo.field, errs.CodeInvalidValue, "There is no such image. Upload one first.")
+		}
+	}
+	if b.LogoDark != "" && b.Logo == "" {
+		c.fail("logo", errs.CodeRequired, "A logo for dark pages goes with one for light pages.")
+	}
+	var removed []Removal
+	b.HeaderHTML, removed = s.header(c, b.HeaderHTML, images)
+	slices.SortStableFunc(c.problems, func(a, b errs.FieldError) int { return strings.Compare(a.Field, b.Field) })
+	return b, removed, c.problems, nil
 }
 
 // header checks and cleans header HTML.

@@ -39,6 +39,8 @@ type EdgeConfig struct {
 	Trace func(context.Context) context.Context
 	// MaxBody in bytes; 0 means the package's own.
 	MaxBody int64
+	// Uploads tells which requests may carry MaxUpload instead; nil means none.
+	Uploads func(*http.Request) bool
 }
 
 // Edge is what stands before every handler.
@@ -67,7 +69,7 @@ func (e *Edge) Wrap(next http.Handler) http.Handler {
 	h := recordRoute(next)
 	h = e.host.Wrap(h)
 	h = repairPath(h)
-	h = limitBody(e.cfg.MaxBody)(h)
+	h = limitBody(e.cfg.MaxBody, e.cfg.Uploads)(h)
 	h = e.limitAddress(h)
 	if e.cfg.BaseURL.Scheme == "https" {
 		h = StrictTransport(h)
@@ -107,9 +109,16 @@ func (e *Edge) limitAddress(next http.Handler) http.Handler {
 	})
 }
 
-func limitBody(n int64) func(http.Handler) http.Handler {
+// MaxUpload is what routes that take pictures read: 2 MiB in base64, and some.
+const MaxUpload = 3 << 20
+
+func limitBody(most int64, uploads func(*http.Request) bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n := most
+			if uploads != nil && uploads(r) {
+				n = MaxUpload
+			}
 			if r.ContentLength > n {
 				w.Header().Set("Connection", "close")
 				WriteProblem(w, r, bodyTooLarge(nil))

@@ -164,6 +164,9 @@ type Config struct {
 	Senders Senders
 	Mails   Mails
 
+	// Branding may be nil only where nobody asks for it.
+	Branding Branding
+
 	// Webhooks may be nil only where nobody asks for one.
 	Webhooks Webhooks
 

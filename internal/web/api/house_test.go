@@ -21,6 +21,7 @@ import (
 	"latchkey/internal/accounts"
 	"latchkey/internal/applications"
 	"latchkey/internal/audit"
+	"latchkey/internal/branding"
 	"latchkey/internal/connector"
 	"latchkey/internal/connector/mock"
 	"latchkey/internal/errs"
@@ -193,6 +194,7 @@ func newHouse(t testing.TB, change func(*api.Config)) *house {
 		Events: h.store.Events(), Answers: h.store.Idempotency(), MAC: ring, Funnel: funnel.New(funnel.Config{Store: h.store, Now: h.now}), ProviderApps: h.clients, Applications: h.apps, Version: "0.0.0",
 		Webhooks: h.hooks,
 	}
+	cfg.Branding = branding.New(branding.Config{Store: h.store, BaseURL: "https://connect.test", Languages: []string{"en", "de", "ar"}, Now: h.now, Log: log})
 	h.trail = audit.New(audit.Config{Store: h.store, Now: h.now, Log: log})
 	cfg.Trail, cfg.AuditLog = h.trail, h.store.Audit()
 	if change != nil {
@@ -200,7 +202,7 @@ func newHouse(t testing.TB, change func(*api.Config)) *house {
 	}
 	mux := http.NewServeMux()
 	api.New(cfg).Register(mux)
-	h.handler = web.NewEdge(web.EdgeConfig{BaseURL: base, Log: log, Now: h.now}).Wrap(mux)
+	h.handler = web.NewEdge(web.EdgeConfig{BaseURL: base, Log: log, Now: h.now, Uploads: func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/branding") }}).Wrap(mux)
 	h.app = h.create(t, "app", false)
 	h.trial = h.create(t, "trial", true)
 	h.other = h.create(t, "other", true)

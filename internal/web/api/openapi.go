@@ -67,6 +67,7 @@ func (a *API) describe() (document, error) {
 			{Name: tagMail, Description: "Whom login emails come from, their words, and what became of them."},
 			{Name: tagWebhooks, Description: "Addresses of yours that are told of events, and the log of what was sent."},
 			{Name: tagEvents, Description: "What happened, in order."},
+			{Name: tagBranding, Description: "How the pages look that your end users see."},
 			{Name: tagApplication, Description: "Your application here."},
 		},
 		Security: []map[string][]string{{"apiKey": {}}, {"bearer": {}}},

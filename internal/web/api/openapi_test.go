@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"latchkey"
+	"latchkey/internal/branding"
 	"latchkey/internal/mailer"
 )
 
@@ -142,6 +143,12 @@ func askedFields(t *testing.T, a *API) map[string][]string {
 	f = &fields{}
 	readListen(f, time.Now())
 	out["ListenRequest"] = f.asked
+	f = &fields{}
+	readBranding(f)
+	out["BrandingRequest"] = f.asked
+	f = &fields{}
+	readImage(f)
+	out["ImageRequest"] = f.asked
 	return out
 }
 
@@ -223,6 +230,16 @@ func TestExamplesAreTaken(t *testing.T) {
 	}
 	for _, e := range listenExamples() {
 		read(t, e, func(f *fields) { readListen(f, time.Now()) })
+	}
+	for _, e := range brandingExamples() {
+		read(t, e, func(f *fields) { readBranding(f) })
+	}
+	for _, e := range imageExamples() {
+		read(t, e, func(f *fields) {
+			if _, err := branding.Redraw(readImage(f), "image"); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	for _, e := range reconnectExamples() {
 		read(t, e, func(f *fields) { readReconnect(f, latchkey.Account{ID: exampleAccountID, Provider: latchkey.IMAP}) })

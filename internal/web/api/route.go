@@ -28,8 +28,10 @@ type route struct {
 	// the description's id.
 	audited audited
 	action  string
-	handle  func(ctx context.Context, c *call) (answer, error)
-	doc     doc
+	// upload routes take pictures: larger bodies, and other kinds than JSON.
+	upload bool
+	handle func(ctx context.Context, c *call) (answer, error)
+	doc    doc
 }
 
 // call is one request, after everything that all routes have in common.
@@ -59,7 +61,11 @@ func (a *API) serve(rt route, lenient bool) http.Handler {
 			return
 		}
 		if rt.method == http.MethodPost || rt.method == http.MethodPatch || rt.method == http.MethodPut {
-			body, err := readJSON(r)
+			read := readJSON
+			if rt.upload {
+				read = readUpload
+			}
+			body, err := read(r)
 			if err != nil {
 				web.WriteProblem(w, r, err)
 				return

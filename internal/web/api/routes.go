@@ -17,6 +17,7 @@ const (
 	tagWebhooks     = "Webhooks"
 	tagSignIns      = "Sign-ins"
 	tagOpenID       = "OpenID Connect"
+	tagBranding     = "Branding"
 	tagApplication  = "Application"
 )
 
@@ -93,7 +94,7 @@ func (a *API) linkRoutes() []route {
 }
 
 func (a *API) otherRoutes() []route {
-	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute(), a.funnelRoute(), a.auditRoute(), a.historyRoute()}, a.reconnectURLRoutes(), a.providerAppRoutes(), a.senderRoutes(), a.mailRoutes(), a.webhookRoutes(), a.deliveryRoutes(), a.signInRoutes(), a.oidcRoutes()), []route{
+	return append(slices.Concat(a.accountRoutes(), []route{a.accessTokenRoute(), a.funnelRoute(), a.auditRoute(), a.historyRoute()}, a.reconnectURLRoutes(), a.providerAppRoutes(), a.senderRoutes(), a.mailRoutes(), a.webhookRoutes(), a.deliveryRoutes(), a.signInRoutes(), a.oidcRoutes(), a.brandingRoutes()), []route{
 		{
 			method: http.MethodGet, path: "/events", permission: latchkey.PermWebhooks, handle: a.listEvents,
 			doc: doc{

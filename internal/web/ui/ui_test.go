@@ -163,3 +163,12 @@ func number(t *testing.T, s string) int {
 	}
 	return n
 }
+
+func read(t *testing.T, r *http.Response) string {
+	t.Helper()
+	body, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != http.StatusOK {
+		t.Fatalf("%d, %v", r.StatusCode, err)
+	}
+	return string(body)
+}
