@@ -49,6 +49,10 @@ func (in *installation) newMailer() (*mailer.Service, error) {
 		AppName: func(app latchkey.Application) string {
 			return in.readerName(app, base)
 		},
+		Accent: func(app latchkey.ApplicationID) (accent, ink string) {
+			p := in.brands.Look(context.Background(), app).Palette
+			return p.Accent, p.Ink
+		},
 	})
 }
 

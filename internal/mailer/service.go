@@ -82,6 +82,9 @@ type Config struct {
 	Providers Providers
 	// AppName is what readers know the application as; for the zero one, the installation.
 	AppName func(app latchkey.Application) string
+	// Accent is the application's colour and what is written on it, as "#rrggbb"; empty for ours. It may
+	// be nil.
+	Accent func(app latchkey.ApplicationID) (accent, ink string)
 	// Poll is how often the outbox is looked at without being woken; 0 means every second.
 	Poll time.Duration
 	// Observe may be nil.

@@ -138,6 +138,7 @@ func (s *Service) Preview(ctx context.Context, app latchkey.Application, locale 
 			return Rendered{}, err
 		}
 		if !found {
+			s.paint(values, app.ID)
 			c, err := s.words.render(KindSignIn, lang, values)
 			return Rendered(c), err
 		}

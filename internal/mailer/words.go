@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"latchkey"
 	"latchkey/internal/i18n"
 	"latchkey/internal/store"
 )
@@ -54,7 +55,18 @@ const (
 	ValueInviter = "inviter"
 	// ValueOrigin is the host at which a phone may fill the code in by itself; empty leaves it out.
 	ValueOrigin = "origin"
+	// The application's colour, and what is written on it; our own mails have none.
+	valueAccent = "accent"
+	valueInk    = "ink"
 )
+
+// paint gives our own words the colours of the application.
+func (s *Service) paint(values map[string]string, app latchkey.ApplicationID) {
+	if s.cfg.Accent == nil || app == "" {
+		return
+	}
+	values[valueAccent], values[valueInk] = s.cfg.Accent(app)
+}
 
 // render makes the words of a mail in the reader's language: the application's own, if it has any.
 func (s *Service) render(ctx context.Context, tx store.Tx, m Message, name string) (content, error) {
@@ -64,6 +76,7 @@ func (s *Service) render(ctx context.Context, tx store.Tx, m Message, name strin
 		values[k] = oneLine(v)
 	}
 	values["app"] = oneLine(name)
+	s.paint(values, m.ApplicationID)
 	values["minutes"] = strconv.Itoa(max(1, int(m.ExpiresAt.Sub(s.cfg.Now()).Round(time.Minute)/time.Minute)))
 	if m.Kind == KindSignIn && m.ApplicationID != "" {
 		t, found, err := own(ctx, tx, m, lang)
@@ -107,7 +120,9 @@ type block struct {
 
 type page struct {
 	Lang, Dir, Title string
-	Blocks           []block
+	// Accent and Ink are "#rrggbb", both or none.
+	Accent, Ink string
+	Blocks      []block
 }
 
 // render fills our own words.
@@ -116,7 +131,7 @@ func (w words) render(kind, lang string, values map[string]string) (content, err
 		s, _ := w.catalog.Text(lang, kind+"."+key, values)
 		return s
 	}
-	p := page{Lang: lang, Dir: i18n.Direction(lang), Title: say("title")}
+	p := page{Lang: lang, Dir: i18n.Direction(lang), Title: say("title"), Accent: values[valueAccent], Ink: values[valueInk]}
 	add := func(b block) {
 		if b.Text != "" || b.Code != "" || b.Link != "" {
 			p.Blocks = append(p.Blocks, b)
