@@ -29,7 +29,7 @@ type Config struct {
 	Log   *slog.Logger
 	// Lease is how long a replica holds its accounts without a sign of life; 15 s if zero.
 	Lease time.Duration
-	// Window is over how long connections are spread that become due together; 45 s if zero.
+	// Window is over how long connections are spread that become due together; 30 s if zero.
 	Window time.Duration
 	// Look is how often to look for due accounts; 250 ms if zero.
 	Look time.Duration
@@ -66,7 +66,7 @@ func New(cfg Config) *Runner {
 		cfg.Lease = 15 * time.Second
 	}
 	if cfg.Window == 0 {
-		cfg.Window = 45 * time.Second
+		cfg.Window = 30 * time.Second
 	}
 	if cfg.Look == 0 {
 		cfg.Look = 250 * time.Millisecond

@@ -5,6 +5,7 @@
 //
 //	go run ./tools/bench               everything, about five minutes
 //	go run ./tools/bench -short        one short round of each, to see that it works
+//	go run ./tools/bench -phones       WhatsApp: codes, idle sessions, restarts, about three minutes
 //	go run ./tools/bench -profile DIR  CPU profiles of the server under each load, no table
 package main
 
@@ -39,6 +40,7 @@ type options struct {
 	sqlite      bool
 	outage      int
 	only        bool
+	phones      bool
 }
 
 func main() {
@@ -63,6 +65,7 @@ func main() {
 	flag.IntVar(&o.outage, "outage", 50_000, "how many of them their provider refuses at once; 0 for no outage")
 	flag.BoolVar(&o.sqlite, "sqlite", true, "the accounts on SQLite too")
 	flag.BoolVar(&o.only, "accounts-only", false, "look after accounts, and measure nothing else")
+	flag.BoolVar(&o.phones, "phones", false, "accounts that are connected by a phone, and nothing else: about three minutes")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles into this folder, and no table")
 	flag.Parse()
 	if *short {
@@ -108,6 +111,16 @@ func bench(ctx context.Context, o options) (err error) {
 	binary := filepath.Join(dir, "latchkey")
 	if err := build(ctx, binary); err != nil {
 		return err
+	}
+	if o.phones {
+		f, err := phones(ctx, dir, binary)
+		if err != nil {
+			return err
+		}
+		if !printPhones(os.Stdout, f) {
+			return errMissed
+		}
+		return nil
 	}
 	m := measured{machine: describeMachine(), options: o}
 	if m.binarySize, err = size(binary); err != nil {

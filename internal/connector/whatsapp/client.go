@@ -25,7 +25,8 @@ import (
 const (
 	dialTimeout = 15 * time.Second
 	// maxHeader bounds the answer to the request that opens the WebSocket.
-	maxHeader = 64 << 10
+	maxHeader     = 64 << 10
+	upgradeBuffer = 1 << 10
 	// eventRoom is how many events may wait; the library stands still while there is no room.
 	eventRoom = 64
 )
@@ -82,6 +83,8 @@ func (c *Connector) open(ctx context.Context, d *store.Device) (*client, error) 
 			return cl.watch(conn), nil
 		},
 		MaxResponseHeaderBytes: maxHeader, ResponseHeaderTimeout: dialTimeout, DisableKeepAlives: true,
+		// They live as long as the WebSocket, which has its own.
+		ReadBufferSize: upgradeBuffer, WriteBufferSize: upgradeBuffer,
 	}}
 	cl.SetPreLoginHTTPClient(web)
 	cl.SetWebsocketHTTPClient(web)

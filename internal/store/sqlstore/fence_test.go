@@ -58,3 +58,25 @@ func TestMemoryIsNotWrittenPastAChangeOfHands(t *testing.T) {
 		t.Errorf("it holds %q, %v", got["one"], err)
 	}
 }
+
+// TestKeptOfAKilledProcessIsFreeAtOnce: on SQLite, the next process knows that the last one is gone.
+func TestKeptOfAKilledProcessIsFreeAtOnce(t *testing.T) {
+	t.Parallel()
+	s, _ := openSQLite(t)
+	acc := newAccount("app_1", "secret")
+	must(t, s.Accounts().Create(t.Context(), acc))
+	must(t, s.Keeps().Want(t.Context(), store.Keep{AccountID: acc.ID, ApplicationID: acc.ApplicationID, Provider: latchkey.WhatsApp, Due: time.Now()}))
+	must(t, s.Keeps().Join(t.Context(), "killed", time.Now().Add(time.Hour)))
+	k, err := s.Keeps().Get(t.Context(), acc.ID)
+	must(t, err)
+	k, err = s.Keeps().Claim(t.Context(), k, "killed")
+	must(t, err)
+	work(t, s, sqlstore.WorkConfig{Handlers: map[string]store.Handler{"any": func(context.Context, store.RunningJob) error { return nil }}})
+	free, err := s.Keeps().Get(t.Context(), acc.ID)
+	if err != nil || free.Owner != "" || free.Fence <= k.Fence || free.Due.IsZero() || free.Due.After(time.Now()) {
+		t.Errorf("it is %+v, %v", free, err)
+	}
+	if err := s.Keeps().Beat(t.Context(), "killed", time.Now().Add(time.Hour)); !errors.Is(err, store.ErrStale) {
+		t.Errorf("the killed process is alive: %v", err)
+	}
+}

@@ -140,10 +140,13 @@ func (k keeps) Leave(ctx context.Context, owner string, now time.Time) error {
 	})
 }
 
-func (k keeps) Bury(ctx context.Context, now time.Time) (int, error) {
+func (k keeps) Bury(ctx context.Context, now time.Time) (int, error) { return k.bury(ctx, now, now) }
+
+// bury gives up what owners held who were to give a sign of life before end.
+func (k keeps) bury(ctx context.Context, end, now time.Time) (int, error) {
 	var dead []string
 	err := k.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
-		dead, err = q.DeadKeepers(ctx, ms(now))
+		dead, err = q.DeadKeepers(ctx, ms(end))
 		return err
 	})
 	freed := 0
@@ -151,7 +154,7 @@ func (k keeps) Bury(ctx context.Context, now time.Time) (int, error) {
 		if err != nil {
 			break
 		}
-		p := sqlgen.BuryKeeperParams{Owner: owner, Now: ms(now)}
+		p := sqlgen.BuryKeeperParams{Owner: owner, Now: ms(end)}
 		err = k.writeAll(ctx, func(ctx context.Context, q *sqlgen.Queries) error {
 			// It may have given a sign of life in the meantime, or another was quicker.
 			if n, err := q.BuryKeeper(ctx, p); err != nil || n == 0 {

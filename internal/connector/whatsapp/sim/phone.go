@@ -206,6 +206,26 @@ func (c *conn) signed(n *waBinary.Node) error {
 	return err
 }
 
+// Adopt links a device to the account without a pairing, as if that had been long ago: it has left enough
+// one-time keys. Noise is its public key. It returns the device's number among the account's.
+func (s *Sim) Adopt(number string, noise [32]byte) (uint16, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ph := s.phones[number]
+	if ph == nil {
+		return 0, ErrNoPhone
+	}
+	d := &device{noise: noise, prekeys: adoptedKeys}
+	d.jid = types.JID{User: ph.Number, Device: ph.next, Server: types.DefaultUserServer}
+	d.lid = types.JID{User: ph.lid, Device: ph.next, Server: types.HiddenUserServer}
+	ph.devices[ph.next] = d
+	ph.next++
+	return d.jid.Device, nil
+}
+
+// adoptedKeys is what a device leaves when it is linked.
+const adoptedKeys = 812
+
 // refusal says why the account's devices are not let in.
 func (p *phone) refusal(now time.Time) *refusal {
 	if p.locked != 0 {
