@@ -40,6 +40,9 @@ func (in *installation) connect(context.Context) error {
 		whatsappConnector,
 		in.mockConnector(),
 	} {
+		if in.watch != nil {
+			c = in.watch(c)
+		}
 		in.connectors[c.Describe().Provider] = c
 	}
 	return nil

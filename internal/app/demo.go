@@ -31,7 +31,7 @@ const (
 	demoListen   = "127.0.0.1:8081"
 )
 
-// Run starts a mail host, an installation and a sample application, all on loopback.
+// Run starts a mail host, two chat providers with phones, an installation and a sample application, all on loopback.
 func (d demoCmd) Run(c *console, cfg *config.Config) error {
 	demoCfg := *cfg
 	dir := cfg.Data
@@ -52,7 +52,12 @@ func (d demoCmd) Run(c *console, cfg *config.Config) error {
 	}
 	defer mail.Close()
 	defer names.Close()
-	return d.run(c, &demoCfg)
+	phones, err := startPhones(&demoCfg, dir, c.now)
+	if err != nil {
+		return err
+	}
+	defer phones.Close()
+	return d.run(c, &demoCfg, phones)
 }
 
 // sampleMail starts the mail host and a name server that leads to it, and lets the installation
@@ -78,7 +83,7 @@ func sampleMail(cfg *config.Config, dir string) (*mailhost.Host, *mailhost.DNS, 
 	return host, names, nil
 }
 
-func (d demoCmd) run(c *console, cfg *config.Config) error {
+func (d demoCmd) run(c *console, cfg *config.Config, phones *samplePhones) error {
 	if d.Once || !free(cfg.Listen) {
 		cfg.Listen = "127.0.0.1:" + freePort()
 	}
@@ -89,7 +94,8 @@ func (d demoCmd) run(c *console, cfg *config.Config) error {
 		return err
 	}
 	defer in.close()
-	app, err := d.sampleApplication(c, in)
+	in.watch = phones.watch
+	app, err := d.sampleApplication(c, in, phones.list)
 	if err != nil {
 		return err
 	}
@@ -122,7 +128,11 @@ func (d demoCmd) once(ctx context.Context, c *console, app *demo.Application) er
 	ctx, cancel := context.WithTimeout(ctx, onceTimeout)
 	defer cancel()
 	c.printf("\nA backend asks for a link, an end user connects a mailbox, the backend is told:\n\n")
-	return app.Journey(ctx, c.out)
+	if err := app.Journey(ctx, c.out); err != nil {
+		return err
+	}
+	c.printf("\nWhatsApp and Telegram, with simulated phones:\n\n")
+	return app.ChatJourney(ctx, c.out)
 }
 
 func (d demoCmd) greet(c *console, cfg *config.Config, app *demo.Application) {
@@ -130,7 +140,8 @@ func (d demoCmd) greet(c *console, cfg *config.Config, app *demo.Application) {
 Latchkey is running, with everything it needs, on this machine only.
 
   Open       %s
-             a sample application with a "Connect a mailbox" button
+             a sample application that connects a mailbox, WhatsApp and Telegram;
+             simulated phones lie on its page
 
   Mailbox    %s
   Password   %s
@@ -142,7 +153,7 @@ Ctrl-C stops it%s.
 }
 
 // sampleApplication makes the two applications that the sample uses, with their keys.
-func (d demoCmd) sampleApplication(c *console, in *installation) (*demo.Application, error) {
+func (d demoCmd) sampleApplication(c *console, in *installation, phones []demo.Phone) (*demo.Application, error) {
 	name := func(base string) string { return base }
 	if d.Keep { // names are unique, and the last run's may be there
 		name = func(base string) string { return fmt.Sprintf("%s (%s)", base, c.now().Format(time.DateTime)) }
@@ -164,7 +175,7 @@ func (d demoCmd) sampleApplication(c *console, in *installation) (*demo.Applicat
 		Listen:   listen,
 		Latchkey: demo.Client{Base: in.cfg.BaseURL, Key: live.Key.Reveal(), HTTP: client}, WebhookSecret: live.Application.WebhookSecret,
 		TestProvider: demo.Client{Base: in.cfg.BaseURL, Key: test.Key.Reveal(), HTTP: client}, TestSecret: test.Application.WebhookSecret,
-		Email: demoEmail, Password: demoPassword, Now: c.now,
+		Email: demoEmail, Password: demoPassword, Phones: phones, Now: c.now,
 	})
 	if err != nil {
 		return nil, err

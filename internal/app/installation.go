@@ -48,6 +48,9 @@ type installation struct {
 	// metrics counts always; whether anybody may read it, the configuration says.
 	metrics *metrics.Metrics
 
+	// watch stands between the engine and a connector where somebody looks on: the demo's phones.
+	watch func(connector.Connector) connector.Connector
+
 	// The rest is made by build: only the server needs it.
 	egress     *safehttp.Egress
 	listeners  listeners

@@ -30,15 +30,19 @@ type Config struct {
 	TestSecret   string
 	Email        string
 	Password     string
-	Now          func() time.Time
+	// Phones lie on the page; without them no chat provider is offered there.
+	Phones []Phone
+	Now    func() time.Time
 }
 
 // Application is the sample application: a page with a button, and a backend that is notified.
 type Application struct {
 	cfg   Config
 	pages *template.Template
-	ln    net.Listener
-	srv   *http.Server
+	// phones are those of cfg, by their ids.
+	phones map[string]*phone
+	ln     net.Listener
+	srv    *http.Server
 
 	mu       sync.Mutex
 	received []Received
@@ -67,15 +71,20 @@ func Start(cfg Config) (*Application, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the sample application cannot listen on %s: %w", cfg.Listen, err)
 	}
-	a := &Application{cfg: cfg, pages: pages, ln: ln}
+	a := &Application{cfg: cfg, pages: pages, ln: ln, phones: map[string]*phone{}}
+	for _, p := range cfg.Phones {
+		a.phones[p.ID] = &phone{Phone: p}
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.home)
 	mux.HandleFunc("POST /connect", a.connect)
+	mux.HandleFunc("POST /reconnect", a.reconnect)
+	mux.HandleFunc("POST /phones/{id}", a.press)
 	mux.HandleFunc("POST /notify", a.notify(cfg.WebhookSecret))
 	mux.HandleFunc("POST /notify-test", a.notify(cfg.TestSecret))
 	mux.HandleFunc("GET /connected", a.back)
 	mux.HandleFunc("GET /not-connected", a.back)
-	mux.HandleFunc("GET /received", a.list)
+	mux.HandleFunc("GET /live", a.live)
 	mux.Handle("GET /page/", http.FileServerFS(page))
 	a.srv = &http.Server{Handler: guard(mux), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = a.srv.Serve(ln) }() // it ends with Close
@@ -90,6 +99,11 @@ func (a *Application) Close() error { return a.srv.Close() }
 
 func guard(next http.Handler) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A name that leads here may be anybody's: their page must not pass for ours.
+		if host, _, err := net.SplitHostPort(r.Host); err != nil || host != "localhost" && !net.ParseIP(host).IsLoopback() {
+			http.Error(w, "the sample application is for this machine only", http.StatusForbidden)
+			return
+		}
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action *; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -102,6 +116,8 @@ type homePage struct {
 	Notice          string
 	Good            bool
 	Received        []Received
+	Accounts        []accountState
+	Phones          []phoneView
 	Latchkey        string
 	Docs            string
 }
@@ -113,21 +129,45 @@ func (a *Application) render(w http.ResponseWriter, name string, data any) {
 	}
 }
 
-func (a *Application) model() homePage {
-	return homePage{Email: a.cfg.Email, Password: a.cfg.Password, Received: a.Received(), Latchkey: a.cfg.Latchkey.Base, Docs: a.cfg.Latchkey.Base + "/docs"}
+func (a *Application) model(ctx context.Context) homePage {
+	return homePage{
+		Email: a.cfg.Email, Password: a.cfg.Password, Received: a.Received(), Accounts: a.accounts(ctx), Phones: a.phoneViews(ctx),
+		Latchkey: a.cfg.Latchkey.Base, Docs: a.cfg.Latchkey.Base + "/docs",
+	}
 }
 
-func (a *Application) home(w http.ResponseWriter, _ *http.Request) {
-	a.render(w, "home.html", a.model())
+// accounts are those that were connected, as Latchkey tells of them now.
+func (a *Application) accounts(ctx context.Context) []accountState {
+	var out struct{ Items []accountState }
+	if a.cfg.Latchkey.call(ctx, http.MethodGet, "/v1/accounts?limit=20", nil, &out) != nil {
+		return nil // the page has more to show than this list
+	}
+	return out.Items
+}
+
+func (a *Application) home(w http.ResponseWriter, r *http.Request) {
+	a.render(w, "home.html", a.model(r.Context()))
 }
 
 // connect asks for a link and sends the end user there, as any backend does.
 func (a *Application) connect(w http.ResponseWriter, r *http.Request) {
-	client, notify, providers := a.cfg.Latchkey, "/notify", []string{"IMAP"}
-	if r.FormValue("with") == "test" {
-		client, notify, providers = a.cfg.TestProvider, "/notify-test", []string{"*"}
+	client, notify, ask := a.cfg.Latchkey, "/notify", linkRequest{Type: "create", Providers: []string{"IMAP"}}
+	switch with := r.FormValue("with"); with {
+	case "test":
+		client, notify, ask.Providers = a.cfg.TestProvider, "/notify-test", []string{"*"}
+	case whatsApp, telegram:
+		ask.Providers = []string{with}
 	}
-	link, err := a.link(r.Context(), client, notify, providers)
+	a.send(w, r, client, notify, ask)
+}
+
+// reconnect asks for a link that mends an account.
+func (a *Application) reconnect(w http.ResponseWriter, r *http.Request) {
+	a.send(w, r, a.cfg.Latchkey, "/notify", linkRequest{Type: "reconnect", Reconnect: r.FormValue("account")})
+}
+
+func (a *Application) send(w http.ResponseWriter, r *http.Request, client Client, notify string, ask linkRequest) {
+	link, err := a.link(r.Context(), client, notify, ask)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
@@ -135,13 +175,12 @@ func (a *Application) connect(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, link.URL, http.StatusSeeOther)
 }
 
-func (a *Application) link(ctx context.Context, client Client, notify string, providers []string) (createdLink, error) {
+func (a *Application) link(ctx context.Context, client Client, notify string, ask linkRequest) (createdLink, error) {
+	ask.Name, ask.NotifyFailure = "user_1234", true
+	ask.ExpiresOn = a.cfg.Now().UTC().Add(time.Hour).Format("2006-01-02T15:04:05.000Z")
+	ask.NotifyURL, ask.SuccessURL, ask.FailureURL = a.URL()+notify, a.URL()+"/connected", a.URL()+"/not-connected"
 	var out createdLink
-	err := client.call(ctx, http.MethodPost, "/v1/hosted/accounts/link", linkRequest{
-		Type: "create", Providers: providers, Name: "user_1234",
-		ExpiresOn: a.cfg.Now().UTC().Add(time.Hour).Format("2006-01-02T15:04:05.000Z"),
-		NotifyURL: a.URL() + notify, SuccessURL: a.URL() + "/connected", FailureURL: a.URL() + "/not-connected", NotifyFailure: true,
-	}, &out)
+	err := client.call(ctx, http.MethodPost, "/v1/hosted/accounts/link", ask, &out)
 	return out, err
 }
 
@@ -224,7 +263,7 @@ func (a *Application) Await(ctx context.Context, linkID string) (Received, error
 
 // back is where the end user returns. The query is not evidence: what counts is asked of the API.
 func (a *Application) back(w http.ResponseWriter, r *http.Request) {
-	m := a.model()
+	m := a.model(r.Context())
 	id := r.URL.Query().Get("link_id")
 	for _, client := range []Client{a.cfg.Latchkey, a.cfg.TestProvider} {
 		var link linkState
@@ -242,8 +281,4 @@ func (a *Application) back(w http.ResponseWriter, r *http.Request) {
 		break
 	}
 	a.render(w, "home.html", m)
-}
-
-func (a *Application) list(w http.ResponseWriter, _ *http.Request) {
-	a.render(w, "received", a.Received())
 }

@@ -50,16 +50,28 @@ func do(client *http.Client, req *http.Request, out any) error {
 		return err
 	}
 	if res.StatusCode >= http.StatusBadRequest {
-		// The path may hold a link's token: it stays out of what is printed.
-		return fmt.Errorf("%s: %s: %s", req.Method, res.Status, raw)
+		return refusal{req.Method, res.StatusCode, raw}
 	}
 	return json.Unmarshal(raw, out)
+}
+
+// refusal is an answer that is an error. The path may hold a link's token: it stays out of what is
+// printed.
+type refusal struct {
+	method string
+	status int
+	body   []byte
+}
+
+func (r refusal) Error() string {
+	return fmt.Sprintf("%s: %d %s: %s", r.method, r.status, http.StatusText(r.status), r.body)
 }
 
 // linkRequest asks for a link.
 type linkRequest struct {
 	Type          string   `json:"type"`
-	Providers     []string `json:"providers"`
+	Providers     []string `json:"providers,omitempty"`
+	Reconnect     string   `json:"reconnect_account,omitempty"`
 	ExpiresOn     string   `json:"expiresOn"`
 	Name          string   `json:"name"`
 	NotifyURL     string   `json:"notify_url"`
@@ -83,6 +95,8 @@ type accountState struct {
 	Name             string          `json:"name"`
 	Type             string          `json:"type"`
 	Status           string          `json:"status"`
+	Reason           string          `json:"reason"`
+	Action           string          `json:"action"`
 	Identity         string          `json:"identity"`
 	ConnectionParams json.RawMessage `json:"connection_params"`
 }
@@ -99,8 +113,9 @@ type flowState struct {
 			State string `json:"state"`
 			Text  string `json:"text"`
 		} `json:"progress"`
-		PollMS int64 `json:"poll_ms"`
-		Errors []struct {
+		PollMS  int64  `json:"poll_ms"`
+		Payload string `json:"payload"`
+		Errors  []struct {
 			Field   string `json:"field"`
 			Code    string `json:"code"`
 			Message string `json:"message"`

@@ -9,13 +9,18 @@ import (
 	"time"
 )
 
+// teller says what somebody does, and when.
+func (a *Application) teller(out io.Writer) func(who, format string, args ...any) {
+	began := a.cfg.Now()
+	return func(who, format string, args ...any) {
+		_, _ = fmt.Fprintf(out, "  %7s  %-10s %s\n", fmt.Sprintf("%d ms", a.cfg.Now().Sub(began).Milliseconds()), who, fmt.Sprintf(format, args...))
+	}
+}
+
 // Journey goes the whole way once, as backend and as end user, and says each step as it happens.
 func (a *Application) Journey(ctx context.Context, out io.Writer) error {
-	began := a.cfg.Now()
-	say := func(who, format string, args ...any) {
-		_, _ = fmt.Fprintf(out, "  %6s  %-10s %s\n", fmt.Sprintf("%d ms", a.cfg.Now().Sub(began).Milliseconds()), who, fmt.Sprintf(format, args...))
-	}
-	link, err := a.link(ctx, a.cfg.Latchkey, "/notify", []string{"IMAP"})
+	say := a.teller(out)
+	link, err := a.link(ctx, a.cfg.Latchkey, "/notify", linkRequest{Type: "create", Providers: []string{"IMAP"}})
 	if err != nil {
 		return err
 	}

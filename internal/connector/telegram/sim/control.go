@@ -17,7 +17,7 @@ const maxControl = 64 << 10
 //	POST /scan    {"phone","qr"}           scans a QR code and accepts it
 //	GET  /code?phone=                      reads the last code that was sent
 //	POST /unlink  {"phone"}                ends every session of the person
-//	POST /ban     {"phone"}                takes the account away
+//	POST /ban     {"phone","lift"}         takes the account away, or gives it back
 //	POST /fault   a Fault                  misbehaves from now on; without kind, no more
 //
 // Every answer is JSON; what cannot be done is 409 with the reason.
@@ -38,7 +38,14 @@ func (s *Sim) Control() http.Handler {
 	mux.HandleFunc("POST /unlink", control(func(in struct{ Phone string }) (any, error) {
 		return map[string]bool{"unlinked": true}, s.Unlink(in.Phone)
 	}))
-	mux.HandleFunc("POST /ban", control(func(in struct{ Phone string }) (any, error) {
+	mux.HandleFunc("POST /ban", control(func(in struct {
+		Phone string
+		Lift  bool
+	},
+	) (any, error) {
+		if in.Lift {
+			return map[string]bool{"banned": false}, s.Lift(in.Phone)
+		}
 		return map[string]bool{"banned": true}, s.Ban(in.Phone)
 	}))
 	mux.HandleFunc("POST /fault", control(func(f Fault) (any, error) { return f, s.Misbehave(f) }))

@@ -147,12 +147,17 @@ func (s *Sim) Unlink(phone string) error {
 }
 
 // Ban takes a person's account away.
-func (s *Sim) Ban(phone string) error {
+func (s *Sim) Ban(phone string) error { return s.shut(phone, true) }
+
+// Lift gives it back.
+func (s *Sim) Lift(phone string) error { return s.shut(phone, false) }
+
+func (s *Sim) shut(phone string, out bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := s.person(phone)
 	if err == nil {
-		p.banned = true
+		p.banned = out
 	}
 	return err
 }

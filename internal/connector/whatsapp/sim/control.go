@@ -3,7 +3,9 @@ package sim
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -21,7 +23,7 @@ const controlBody = 64 << 10
 //	POST /lock          {"number","reason"}
 //	POST /faults        Faults
 //	POST /drop          {}
-//	GET  /state         {"waiting","connected","phones":[{"number","linked","online"}]}
+//	GET  /state         {"waiting","connected","phones":[{"number","linked","online","banned","devices":[{"device","online"}]}]}
 func (s *Sim) Control() http.Handler {
 	mux := http.NewServeMux()
 	type order struct {
@@ -72,6 +74,9 @@ type stateOfPhone struct {
 	Number string `json:"number"`
 	Linked int    `json:"linked"`
 	Online int    `json:"online"`
+	// Banned says that the account is shut out now.
+	Banned  bool     `json:"banned"`
+	Devices []Device `json:"devices"`
 }
 
 type stateOfAll struct {
@@ -83,14 +88,14 @@ type stateOfAll struct {
 func (s *Sim) state() stateOfAll {
 	out := stateOfAll{Waiting: s.Waiting(), Connected: s.Connected(), Phones: []stateOfPhone{}}
 	s.mu.Lock()
-	var numbers []string
-	for n := range s.phones {
-		numbers = append(numbers, n)
+	banned := map[string]bool{}
+	for n, ph := range s.phones {
+		banned[n] = ph.refusal(s.cfg.Now()) != nil
 	}
 	s.mu.Unlock()
-	for _, n := range numbers {
+	for _, n := range slices.Sorted(maps.Keys(banned)) {
 		linked, online := s.Devices(n)
-		out.Phones = append(out.Phones, stateOfPhone{Number: n, Linked: linked, Online: online})
+		out.Phones = append(out.Phones, stateOfPhone{Number: n, Linked: linked, Online: online, Banned: banned[n], Devices: s.Listed(n)})
 	}
 	return out
 }

@@ -13,6 +13,7 @@ import (
 
 	"go.mau.fi/libsignal/ecc"
 	"go.mau.fi/whatsmeow/proto/waCert"
+	"go.mau.fi/whatsmeow/proto/waCompanionReg"
 	"go.mau.fi/whatsmeow/proto/waWa6"
 	"golang.org/x/crypto/curve25519"
 	"google.golang.org/protobuf/proto"
@@ -128,6 +129,15 @@ type accepted struct {
 	static      [32]byte
 	payload     *waWa6.ClientPayload
 	read, write cipher.AEAD
+}
+
+// name is what the device calls itself; empty where it is linked already.
+func (a accepted) name() string {
+	var props waCompanionReg.DeviceProps
+	if proto.Unmarshal(a.payload.GetDevicePairingData().GetDeviceProps(), &props) != nil {
+		return ""
+	}
+	return props.GetOs()
 }
 
 var errNoHandshake = errors.New("sim: not a handshake")

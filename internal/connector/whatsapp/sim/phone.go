@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +49,14 @@ type device struct {
 	noise    [32]byte
 	prekeys  int
 	conn     *conn
+	name     string
+}
+
+// Device is a linked device as the phone lists it.
+type Device struct {
+	// Name is what the device calls itself.
+	Name   string `json:"device"`
+	Online bool   `json:"online"`
 }
 
 // pairing is between pair-success and the companion's signature.
@@ -167,7 +176,7 @@ func (c *conn) pair(ph *phone, identity [32]byte, secret []byte) error {
 func (s *Sim) allot(c *conn, ph *phone, identity [32]byte, details []byte) *pairing {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := &device{noise: c.who.static}
+	d := &device{noise: c.who.static, name: c.who.name()}
 	d.jid = types.JID{User: ph.Number, Device: ph.next, Server: types.DefaultUserServer}
 	d.lid = types.JID{User: ph.lid, Device: ph.next, Server: types.HiddenUserServer}
 	ph.next++
@@ -251,6 +260,19 @@ func (s *Sim) Devices(number string) (linked, online int) {
 		}
 	}
 	return len(ph.devices), online
+}
+
+// Listed is the phone's list of linked devices, the oldest first.
+func (s *Sim) Listed(number string) []Device {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []Device{}
+	if ph := s.phones[number]; ph != nil {
+		for _, n := range slices.Sorted(maps.Keys(ph.devices)) {
+			out = append(out, Device{Name: ph.devices[n].name, Online: ph.devices[n].conn != nil})
+		}
+	}
+	return out
 }
 
 // Unlink removes every linked device on the phone.
