@@ -47,10 +47,12 @@ const (
 	ReasonProviderApp Reason = "provider_app_broken"
 	// ReasonProviderTrouble says that the provider refuses so many accounts at once that the fault is
 	// probably its own; it is believed only where it goes on for hours.
-	ReasonProviderTrouble Reason = "provider_trouble"
-	ReasonSessionReplaced Reason = "session_replaced"
-	ReasonClientOutdated  Reason = "client_outdated"
-	ReasonTemporaryBan    Reason = "temporarily_blocked"
+	ReasonProviderTrouble  Reason = "provider_trouble"
+	ReasonSessionReplaced  Reason = "session_replaced"
+	ReasonClientOutdated   Reason = "client_outdated"
+	ReasonProxyUnreachable Reason = "proxy_unreachable"
+	ReasonProxyRefused     Reason = "proxy_refused"
+	ReasonTemporaryBan     Reason = "temporarily_blocked"
 )
 
 // Action is what helps.

@@ -67,7 +67,7 @@ func house(t *testing.T) []file {
 }
 
 // testSupport are folders that only tests import.
-var testSupport = regexp.MustCompile(`(^|/)(connectortest|otlptest|storetest|pgtest|wizardtest|dovecottest|browser|mailertest)(/|$)|^e2e(/|$)|^tools(/|$)`)
+var testSupport = regexp.MustCompile(`(^|/)(connectortest|otlptest|storetest|pgtest|wizardtest|dovecottest|browser|mailertest|proxytest)(/|$)|^e2e(/|$)|^tools(/|$)`)
 
 func internal(imports []string) []string {
 	var out []string

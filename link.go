@@ -84,6 +84,9 @@ type Link struct {
 	// KeyID is the key that made the link; empty where no key did.
 	KeyID KeyID
 	Terms LinkTerms
+	// Proxy is what every connection of the account is to go through. It is sealed, and only read where
+	// it is used (store.Links.Proxy): links that were read do not have it.
+	Proxy *Proxy
 }
 
 // LinkTerms is the rest of what the application asked for when it made the link.
@@ -112,6 +115,8 @@ type LinkTerms struct {
 	SyncFrom          *time.Time        `json:"sync_from,omitempty"`
 	NotifyFrom        *time.Time        `json:"notify_from,omitempty"`
 	DisabledOptions   []string          `json:"disabled_options,omitempty"`
+	// Proxied says that the link has a Proxy.
+	Proxied bool `json:"proxied,omitempty"`
 }
 
 // Startable tells whether a browser may bind a new flow to the link at now.

@@ -173,6 +173,7 @@ func TestDemoPhones(t *testing.T) {
 	at("telegram.qr")
 	desk.Do(chromedp.WaitVisible(chromedp.CSS("main svg")))
 	press("tom", "scan")
+	says("tom", "Scanned")
 	at("telegram.password")
 	desk.Do(chromedp.SetValue(chromedp.CSS("input[name=password]"), "quiet-otters"), chromedp.Click(chromedp.CSS("main .btn")))
 	at("flow.done")

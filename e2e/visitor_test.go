@@ -20,6 +20,7 @@ type flow struct {
 	Status  string
 	Step    struct {
 		Kind, ID, Title, Text string
+		Payload               string
 		URL                   string
 		Actions               []string
 		Poll                  int64 `json:"poll_ms"`
@@ -165,7 +166,7 @@ func (v *visitor) until(ctx context.Context, a answers, done func(flow) bool) (f
 			return f, nil
 		}
 		switch {
-		case f.Step.Kind == "wait":
+		case f.Step.Kind == "wait", f.Step.Kind == "display" && f.Status == "in_progress":
 			if pause == 0 {
 				pause = time.Duration(max(20, min(f.Step.Poll, 250))) * time.Millisecond
 			}

@@ -117,6 +117,9 @@ func (s *screen) see(step *connector.Step) {
 func (s *screen) do(ctx context.Context, c connector.Connector, w connector.Work, r connector.Reporter) (connector.Turn, error) {
 	turn, err := c.Do(ctx, w, seen{r, s})
 	s.see(turn.Step)
+	if turn.Work != nil { // it is shown while the Work goes on
+		s.see(&turn.Work.Show)
+	}
 	return turn, err
 }
 

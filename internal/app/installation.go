@@ -211,7 +211,7 @@ func checkEvery(d time.Duration) time.Duration {
 
 func newEgress(cfg *config.Config, own func() []netip.AddrPort, count *metrics.Metrics, now func() time.Time, log *slog.Logger) (*safehttp.Egress, error) {
 	return safehttp.New(safehttp.Config{
-		AllowMail: cfg.AllowMail, AllowWebhook: cfg.AllowWebhook, AllowOAuth: cfg.AllowOAuth,
+		AllowMail: cfg.AllowMail, AllowWebhook: cfg.AllowWebhook, AllowOAuth: cfg.AllowOAuth, AllowProxy: cfg.AllowProxy,
 		AllowTelegram: simulated(cfg), AllowWhatsApp: simulators(cfg), CAFile: cfg.CAFile, DNSServer: cfg.DNSServer, OwnListeners: own, Now: now, Log: log,
 		Observe: count,
 	})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"latchkey"
 	"latchkey/internal/config"
 	"latchkey/internal/connector"
 	"latchkey/internal/connector/telegram"
@@ -18,7 +19,7 @@ import (
 func (in *installation) telegramConnector() (connector.Connector, error) {
 	dcs, _ := in.cfg.DCs() // Check has seen that they can be read
 	cfg := telegram.Config{
-		Dial: telegramDialer{in.egress}, Tries: in.store.Tries(), APIID: in.cfg.TelegramAPIID, APIHash: in.cfg.TelegramAPIHash.Reveal(),
+		Dial: telegramDialer{in}, Tries: in.store.Tries(), APIID: in.cfg.TelegramAPIID, APIHash: in.cfg.TelegramAPIHash.Reveal(),
 		DCs: dcs, Version: Version, Now: in.now, Log: in.log,
 	}
 	if in.cfg.TelegramPublicKeys != "" {
@@ -34,10 +35,11 @@ func (in *installation) telegramConnector() (connector.Connector, error) {
 }
 
 // telegramDialer goes out to Telegram only.
-type telegramDialer struct{ egress *safehttp.Egress }
+type telegramDialer struct{ in *installation }
 
-func (d telegramDialer) DialContext(ctx context.Context, network, hostport string) (net.Conn, error) {
-	return d.egress.DialContext(ctx, safehttp.Telegram, network, hostport)
+// DialVia implements telegram.Dialer.
+func (d telegramDialer) DialVia(ctx context.Context, via *latchkey.Proxy, hostport string) (net.Conn, error) {
+	return d.in.dialVia(ctx, safehttp.Telegram, via, hostport)
 }
 
 // simulated lists the data centres of a simulated Telegram, for the egress policy.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"latchkey"
 	"latchkey/internal/config"
 	"latchkey/internal/connector"
 	"latchkey/internal/connector/whatsapp"
@@ -30,15 +31,15 @@ func (in *installation) whatsappConnector() (connector.Connector, error) {
 
 // dialWhatsApp speaks TLS to everything but a simulator, which is on this machine and has no name that
 // a certificate could be for.
-func (in *installation) dialWhatsApp(ctx context.Context, hostport string) (net.Conn, error) {
+func (in *installation) dialWhatsApp(ctx context.Context, via *latchkey.Proxy, hostport string) (net.Conn, error) {
 	if addr := in.cfg.WhatsAppAddr; addr != "" {
-		return in.egress.DialContext(ctx, safehttp.WhatsApp, "tcp", addr)
+		return in.dialVia(ctx, safehttp.WhatsApp, via, addr)
 	}
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := in.egress.DialContext(ctx, safehttp.WhatsApp, "tcp", hostport)
+	raw, err := in.dialVia(ctx, safehttp.WhatsApp, via, hostport)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +48,14 @@ func (in *installation) dialWhatsApp(ctx context.Context, hostport string) (net.
 		return nil, errors.Join(safehttp.Explain(err), raw.Close())
 	}
 	return conn, nil
+}
+
+// dialVia goes through the proxy, or, without one, straight to where the purpose lets it.
+func (in *installation) dialVia(ctx context.Context, p safehttp.Purpose, via *latchkey.Proxy, hostport string) (net.Conn, error) {
+	if via == nil {
+		return in.egress.DialContext(ctx, p, "tcp", hostport)
+	}
+	return in.egress.DialVia(ctx, *via, hostport)
 }
 
 type simWhatsAppCmd struct {

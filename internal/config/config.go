@@ -37,6 +37,7 @@ type Config struct {
 	AllowMail          []string `env:"LATCHKEY_ALLOW_MAIL" placeholder:"CIDR[:PORTS]" help:"Private addresses that mail connections may go to, such as 10.0.0.0/8:993,587."`
 	AllowWebhook       []string `env:"LATCHKEY_ALLOW_WEBHOOK" placeholder:"CIDR[:PORTS]" help:"Private addresses that notifications may go to."`
 	AllowOAuth         []string `name:"allow-oauth" env:"LATCHKEY_ALLOW_OAUTH" placeholder:"CIDR[:PORTS]" help:"Private addresses that OAuth providers may be at."`
+	AllowProxy         []string `env:"LATCHKEY_ALLOW_PROXY" placeholder:"CIDR[:PORTS]" help:"Private addresses that proxies of accounts may be at."`
 	AllowPlaintextMail []string `env:"LATCHKEY_ALLOW_PLAINTEXT_MAIL" placeholder:"HOST" help:"Mail hosts that may be given passwords without TLS."`
 	TrustedProxies     []string `env:"LATCHKEY_TRUSTED_PROXIES" placeholder:"CIDR" help:"Reverse proxies whose X-Forwarded-For is believed."`
 	ISPDBURL           string   `name:"ispdb-url" env:"LATCHKEY_ISPDB_URL" placeholder:"URL" help:"Mail settings database; default is Thunderbird's. 'off' asks none."`

@@ -68,6 +68,8 @@ type DirectConnector interface {
 
 // Descriptor says what the connector is, without touching anything.
 type Descriptor struct {
+	// Proxies says that connections can go through a proxy of the account's own (Start.Proxy).
+	Proxies  bool
 	Provider latchkey.Provider
 	// TestOnly connectors are offered in test applications only.
 	TestOnly bool
@@ -131,6 +133,9 @@ type Start struct {
 	OAuthOffered []latchkey.Provider `json:"oauth_offered,omitempty"`
 	// CallbackURL is the redirect URI of this host, for connectors with redirect steps.
 	CallbackURL string `json:"callback_url,omitempty"`
+	// Proxy is what every connection is to go through, where the Descriptor says that it can. Without
+	// one a reconnect keeps the account's own.
+	Proxy *latchkey.Proxy `json:"proxy,omitempty"`
 	// App is the OAuth client to use, for connectors that need one.
 	App *App `json:"app,omitempty"`
 	// Options are the link's further wishes.

@@ -99,6 +99,11 @@ const (
 
 	CodeAuthServerUnreachable Code = "auth_server_unreachable"
 	CodeAuthServerRefused     Code = "auth_server_refused"
+
+	CodeProxyNotAllowed  Code = "proxy_not_allowed"
+	CodeProxyUnreachable Code = "proxy_unreachable"
+	CodeProxyCredentials Code = "proxy_credentials"
+	CodeProxyRefused     Code = "proxy_refused"
 )
 
 // Codes of senders and their mail: what a mail host or its token endpoint refused.

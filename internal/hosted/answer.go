@@ -299,6 +299,9 @@ func (e *Engine) startOf(ctx context.Context, tx store.Tx, appName string, l lat
 			st.OAuthOffered = append(st.OAuthOffered, p)
 		}
 	}
+	if err := withProxy(ctx, tx, l, &st); err != nil {
+		return st, err
+	}
 	if l.Type != latchkey.LinkReconnect {
 		return st, nil
 	}

@@ -42,11 +42,16 @@ func (e *Engine) CreateLink(ctx context.Context, app latchkey.Application, spec 
 			terms.ProviderApp = string(acc.ProviderApp)
 		}
 	}
+	if err := e.canProxy(spec.Proxy, e.wished(terms.Providers)...); err != nil {
+		return CreatedLink{}, err
+	}
+	terms.Proxied = spec.Proxy != nil
 	token, hash := newToken()
 	link := latchkey.Link{
 		ID: latchkey.NewLinkID(now), ApplicationID: app.ID, TokenHash: hash,
 		Type: spec.Type, Dialect: spec.Dialect, Status: latchkey.LinkCreated, Name: spec.Name,
 		CreatedAt: now, UpdatedAt: now, ExpiresAt: spec.ExpiresAt, Test: app.Test, Terms: terms, KeyID: spec.KeyID,
+		Proxy: spec.Proxy,
 	}
 	expiry, err := e.listened(ctx, app.ID, latchkey.EventLinkExpired)
 	if err != nil {

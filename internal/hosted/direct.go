@@ -29,6 +29,8 @@ type DirectSpec struct {
 	// AuthServer says that the application's authentication server keeps the credential. It knows the
 	// account by its ExternalID, or by our id on a reconnect of one that has none.
 	AuthServer bool
+	// Proxy is what every connection of the account is to go through. Nil keeps the account's own.
+	Proxy *latchkey.Proxy
 	// Values are the connector's own fields.
 	Values map[string]string
 }
@@ -60,6 +62,9 @@ func (e *Engine) Connect(ctx context.Context, app latchkey.Application, d Direct
 	if !ok || (e.descs[provider].TestOnly && !app.Test) {
 		return DirectResult{}, errs.New(errs.Conflict, errs.CodeProviderUnavailable, "This provider cannot be connected without the wizard; make a link instead.")
 	}
+	if err := e.canProxy(d.Proxy, provider); err != nil {
+		return DirectResult{}, err
+	}
 	if desc := e.descs[provider]; desc.NeedsApp || desc.AppOptional {
 		if start.App, err = e.directApp(ctx, app, provider, d, tgt); err != nil && !(desc.AppOptional && d.ProviderApp == "" && errs.Is(err, errs.CodeProviderUnavailable)) {
 			return DirectResult{}, err
@@ -90,6 +95,7 @@ func (e *Engine) directTarget(ctx context.Context, app latchkey.Application, d D
 	tgt := target{app: app, externalID: d.ExternalID, expected: d.ExpectedIdentity, name: d.Name, metadata: d.Metadata, authServer: d.AuthServer}
 	start := connector.Start{
 		Mode: connector.ModeCreate, ApplicationID: app.ID, ApplicationName: e.cfg.AppName(app), Name: d.Name, Email: d.Email, ExpectedIdentity: d.ExpectedIdentity,
+		Proxy: d.Proxy,
 	}
 	if d.AuthServer {
 		start.Lent = d.ExternalID
@@ -173,6 +179,9 @@ func directProblem(turn connector.Turn) error {
 			kind = errs.Unavailable
 		case errs.CodeAuthServerRefused:
 			kind = errs.Conflict
+		}
+		if field, ok := proxyField(f.Code); ok {
+			return errs.InvalidFields(errs.FieldError{Field: field, Code: f.Code, Message: FieldMessage(f.Code, f.Args)})
 		}
 		return errs.New(kind, f.Code, "The account could not be connected: "+FieldMessage(f.Code, f.Args))
 	}
@@ -287,6 +296,14 @@ func FieldMessage(c errs.Code, args map[string]string) string {
 		return host + " asks for a pause. Try again in a quarter of an hour."
 	case errs.CodeTooManyTries:
 		return "There were too many tries; wait a while."
+	case errs.CodeProxyNotAllowed:
+		return "Connections to this proxy are not allowed here. The operator lists private ones in LATCHKEY_ALLOW_PROXY."
+	case errs.CodeProxyUnreachable:
+		return "There was no connection to the proxy. Check its host, port and protocol."
+	case errs.CodeProxyCredentials:
+		return "The proxy did not accept this user name and password."
+	case errs.CodeProxyRefused:
+		return "The proxy answers, but does not connect to the provider."
 	case errs.CodeAuthServerUnreachable:
 		return "the authentication server gave no answer. Try again in a while."
 	case errs.CodeAuthServerRefused:

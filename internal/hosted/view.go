@@ -19,6 +19,8 @@ type LinkSpec struct {
 	Reconnect string
 	// Terms are taken as they are, but for ReconnectAccount, which comes from Reconnect.
 	Terms latchkey.LinkTerms
+	// Proxy is what every connection of the account is to go through; nil for none of its own.
+	Proxy *latchkey.Proxy
 	// KeyID is the key that asks for the link.
 	KeyID latchkey.KeyID
 }

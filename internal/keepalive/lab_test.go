@@ -282,7 +282,7 @@ func newPhones(t testing.TB) *phones {
 		}
 	})
 	s.AddPhone(sim.Phone{Number: ada})
-	return &phones{t, s, whatsapp.New(whatsapp.Config{Now: time.Now, Dial: func(ctx context.Context, _ string) (net.Conn, error) {
+	return &phones{t, s, whatsapp.New(whatsapp.Config{Now: time.Now, Dial: func(ctx context.Context, _ *latchkey.Proxy, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", s.Addr())
 	}})}
 }

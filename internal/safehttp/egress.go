@@ -44,6 +44,9 @@ const (
 	Telegram
 	// WhatsApp is its servers, whose names are ours: port 443 of public addresses, and AllowWhatsApp.
 	WhatsApp
+	// Proxy is what an application has an account's connections go through: ports 80, 443 and from 1024
+	// up of public addresses, and AllowProxy.
+	Proxy
 )
 
 // String names the purpose in logs.
@@ -63,17 +66,20 @@ func (p Purpose) String() string {
 		return "telegram"
 	case WhatsApp:
 		return "whatsapp"
+	case Proxy:
+		return "proxy"
 	}
 	return "unknown"
 }
 
 // Config is what the operator decides.
 type Config struct {
-	// AllowMail, AllowWebhook and AllowOAuth list what else may be reached, by address and never
+	// AllowMail, AllowWebhook, AllowOAuth and AllowProxy list what else may be reached, by address and never
 	// by name: "127.0.0.0/8", "10.0.0.0/8:993,587", "192.168.1.5", "[fd00::5]:993".
 	AllowMail    []string
 	AllowWebhook []string
 	AllowOAuth   []string
+	AllowProxy   []string
 	// AllowTelegram lists the data centres of a simulated Telegram.
 	AllowTelegram []string
 	// AllowWhatsApp lists the address of a simulated WhatsApp.

@@ -66,6 +66,7 @@ func newPolicy(cfg Config) (policy, error) {
 		{"LATCHKEY_ALLOW_MAIL", cfg.AllowMail, []Purpose{Mail, Discovery}},
 		{"LATCHKEY_ALLOW_WEBHOOK", cfg.AllowWebhook, []Purpose{Webhook}},
 		{"LATCHKEY_ALLOW_OAUTH", cfg.AllowOAuth, []Purpose{OAuth}},
+		{"LATCHKEY_ALLOW_PROXY", cfg.AllowProxy, []Purpose{Proxy}},
 		{"LATCHKEY_TELEGRAM_DCS", cfg.AllowTelegram, []Purpose{Telegram}},
 		{"LATCHKEY_WHATSAPP_ADDR", cfg.AllowWhatsApp, []Purpose{WhatsApp}},
 	} {
@@ -230,7 +231,7 @@ func publicPort(p Purpose, port uint16) bool {
 	switch p {
 	case Mail:
 		return slices.Contains([]uint16{25, 143, 465, 587, 993, 2465, 2525, 2587}, port)
-	case Webhook:
+	case Webhook, Proxy:
 		// Other low ports belong to protocols that an HTTP request could be mistaken for.
 		return port == 80 || port == 443 || port >= 1024
 	case OAuth:
@@ -255,6 +256,8 @@ func hintFor(p Purpose, ap netip.AddrPort) string {
 		name = "LATCHKEY_ALLOW_WEBHOOK"
 	case OAuth:
 		name = "LATCHKEY_ALLOW_OAUTH"
+	case Proxy:
+		name = "LATCHKEY_ALLOW_PROXY"
 	case Telegram:
 		name = "LATCHKEY_TELEGRAM_DCS"
 	case WhatsApp:

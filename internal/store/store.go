@@ -147,6 +147,8 @@ type Links interface {
 	// Update writes everything but the identity of the link, its token, terms, CreatedAt and OpenedCount.
 	Update(ctx context.Context, l latchkey.Link) error
 	List(ctx context.Context, app latchkey.ApplicationID, f LinkFilter, p Page) ([]latchkey.Link, error)
+	// Proxy opens the link's Proxy; nil where it has none.
+	Proxy(ctx context.Context, id latchkey.LinkID) (*latchkey.Proxy, error)
 	// AddOpened adds to OpenedCount, and returns how many there are now.
 	AddOpened(ctx context.Context, id latchkey.LinkID, n int64) (int64, error)
 	// DeleteEnded removes links that expired, or would have, before the time.

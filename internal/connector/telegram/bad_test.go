@@ -220,7 +220,7 @@ func TestOutageIsConnecting(t *testing.T) {
 
 type refusing struct{}
 
-func (refusing) DialContext(context.Context, string, string) (net.Conn, error) {
+func (refusing) DialVia(context.Context, *latchkey.Proxy, string) (net.Conn, error) {
 	return nil, errs.New(errs.Unavailable, errs.CodeConnectionRefused, "No.")
 }
 

@@ -23,7 +23,7 @@ func (c *Connector) Check(ctx context.Context, a connector.Credential) (connecto
 	}
 	was := cr.Session.Salt
 	var self *tg.User
-	err = c.on(ctx, &cr.Session, caller{cr.APIID, cr.Device}, nil, func(ctx context.Context, api calls) (err error) {
+	err = c.on(ctx, &cr.Session, cr.caller(), nil, func(ctx context.Context, api calls) (err error) {
 		self, err = whoAmI(ctx, api)
 		return err
 	})
@@ -51,7 +51,7 @@ func (c *Connector) Revoke(ctx context.Context, a connector.Credential) error {
 	if err != nil {
 		return err
 	}
-	err = c.on(ctx, &cr.Session, caller{cr.APIID, cr.Device}, nil, func(ctx context.Context, api calls) error {
+	err = c.on(ctx, &cr.Session, cr.caller(), nil, func(ctx context.Context, api calls) error {
 		_, err := api.AuthLogOut(ctx)
 		return err
 	})
@@ -60,6 +60,8 @@ func (c *Connector) Revoke(ctx context.Context, a connector.Credential) error {
 	}
 	return fmt.Errorf("telegram: log out: %w", err)
 }
+
+func (cr credential) caller() caller { return caller{api: cr.APIID, device: cr.Device, via: cr.Proxy} }
 
 func readCredential(secret []byte) (credential, error) {
 	var cr credential
@@ -98,7 +100,11 @@ func unhealthy(err error) connector.Health {
 		return health(latchkey.AccountConnecting, latchkey.ReasonProtocol, err)
 	}
 	switch lineCode(err) {
-	case errs.CodeHostNotAllowed, errs.CodePortNotAllowed:
+	case errs.CodeProxyUnreachable:
+		return health(latchkey.AccountConnecting, latchkey.ReasonProxyUnreachable, err)
+	case errs.CodeProxyCredentials, errs.CodeProxyRefused:
+		return health(latchkey.AccountError, latchkey.ReasonProxyRefused, err)
+	case errs.CodeHostNotAllowed, errs.CodePortNotAllowed, errs.CodeProxyNotAllowed:
 		return health(latchkey.AccountError, latchkey.ReasonEgressDenied, err)
 	default:
 		return health(latchkey.AccountConnecting, latchkey.ReasonHostUnreachable, err)

@@ -1,6 +1,7 @@
 package telegram
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -13,6 +14,9 @@ import (
 	"github.com/gotd/td/proto/codec"
 	"github.com/gotd/td/tg"
 	"github.com/gotd/td/transport"
+
+	"latchkey"
+	"latchkey/internal/connector"
 )
 
 // What a connection can end with, besides Telegram's own errors.
@@ -28,6 +32,7 @@ var (
 type caller struct {
 	api    int
 	device string
+	via    *latchkey.Proxy
 }
 
 // on connects with the session and does fn there. The session has the key and the salt of the
@@ -41,7 +46,7 @@ func (c *Connector) on(ctx context.Context, s *session, who caller, pushed func(
 	if !ok {
 		return fmt.Errorf("%w: there is no address of data centre %d", errLine, s.DC)
 	}
-	raw, err := c.dial(ctx, addr)
+	raw, err := c.dial(ctx, who.via, addr)
 	if err != nil {
 		return err
 	}
@@ -79,10 +84,10 @@ func (c *Connector) on(ctx context.Context, s *session, who caller, pushed func(
 }
 
 // dial connects to a data centre.
-func (c *Connector) dial(ctx context.Context, addr string) (transport.Conn, error) {
+func (c *Connector) dial(ctx context.Context, via *latchkey.Proxy, addr string) (transport.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.CallTimeout)
 	defer cancel()
-	raw, err := c.cfg.Dial.DialContext(ctx, "tcp", addr)
+	raw, err := c.cfg.Dial.DialVia(ctx, via, addr)
 	if err != nil {
 		return nil, err
 	}
@@ -118,10 +123,7 @@ func (l *line) Invoke(ctx context.Context, in bin.Encoder, out bin.Decoder) erro
 	l.said = true
 	l.mu.Unlock()
 	if first {
-		device := l.who.device
-		if device == "" {
-			device = "Latchkey"
-		}
+		device := cmp.Or(connector.DeviceName(l.who.device), "Latchkey")
 		in = &tg.InvokeWithLayerRequest{Layer: tg.Layer, Query: &tg.InitConnectionRequest{
 			APIID: l.who.api, DeviceModel: device, SystemVersion: "Latchkey", AppVersion: l.c.cfg.Version, SystemLangCode: "en", LangCode: "en",
 			Query: outgoing{in},

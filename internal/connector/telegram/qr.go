@@ -152,6 +152,7 @@ func (c *Connector) refusedQR(ctx context.Context, err error, s state) (connecto
 		}
 		s.Codes, s.Cuts = codes, cuts
 		return c.lookQR(s, *waitStep(workQR)), nil
+	case proxys(lineCode(err)) && len(s.Token) == 0: // nobody has seen a code: whoever set the proxy waits for the answer
 	case lost(err) && ctx.Err() == nil && s.Cuts < maxCuts:
 		s.Cuts++
 		c.log(ctx, "the connection was lost", err)

@@ -95,6 +95,11 @@ func (c *Connector) disconnected(ctx context.Context, err error, s state, name s
 	}
 	code := lineCode(err)
 	c.log(ctx, "no answer", err)
+	if proxys(code) { // nothing that the person types helps
+		t := failure(code, err)
+		t.Failure.Retryable = code == errs.CodeProxyUnreachable
+		return t, nil
+	}
 	switch name {
 	case workSend:
 		return show(withError(phoneStep(s), "", code), s.fresh()), nil
@@ -104,6 +109,15 @@ func (c *Connector) disconnected(ctx context.Context, err error, s state, name s
 		return show(withError(passwordStep(s), "", code), s), nil
 	}
 	return failure(code, err), nil
+}
+
+// proxys tells whether it is the proxy's doing.
+func proxys(code errs.Code) bool {
+	switch code {
+	case errs.CodeProxyNotAllowed, errs.CodeProxyCredentials, errs.CodeProxyRefused, errs.CodeProxyUnreachable:
+		return true
+	}
+	return false
 }
 
 // lost tells an end of the connection from an answer.

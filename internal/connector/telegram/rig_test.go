@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey"
 	"latchkey/internal/connector"
 	"latchkey/internal/connector/telegram"
 	"latchkey/internal/connector/telegram/sim"
@@ -34,9 +35,9 @@ type rig struct {
 
 type tcp struct{}
 
-func (tcp) DialContext(ctx context.Context, network, hostport string) (net.Conn, error) {
+func (tcp) DialVia(ctx context.Context, _ *latchkey.Proxy, hostport string) (net.Conn, error) {
 	var d net.Dialer
-	return d.DialContext(ctx, network, hostport)
+	return d.DialContext(ctx, "tcp", hostport)
 }
 
 func newRig(t *testing.T, edit func(*sim.Config, *telegram.Config)) *rig {

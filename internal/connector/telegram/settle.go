@@ -19,6 +19,8 @@ type params struct {
 		ID       string `json:"id"`
 		Username string `json:"username,omitempty"`
 		Phone    string `json:"phone,omitempty"`
+		// Proxy is shown without who may use it.
+		Proxy *latchkey.ProxyShown `json:"proxy,omitempty"`
 	} `json:"im"`
 }
 
@@ -26,6 +28,7 @@ type params struct {
 func (c *Connector) grant(u *tg.User, s state) connector.Turn {
 	var p params
 	p.IM.ID, p.IM.Username = strconv.FormatInt(u.ID, 10), u.Username
+	p.IM.Proxy = s.Proxy.Shown()
 	if u.Phone != "" {
 		p.IM.Phone = masked("+" + u.Phone)
 	}
@@ -33,7 +36,7 @@ func (c *Connector) grant(u *tg.User, s state) connector.Turn {
 	if err != nil {
 		panic(err) // strings always encode
 	}
-	secret, err := json.Marshal(credential{Session: s.Session, APIID: s.API.ID, Device: s.Device, User: u.ID})
+	secret, err := json.Marshal(credential{Session: s.Session, APIID: s.API.ID, Device: s.Device, User: u.ID, Proxy: s.Proxy})
 	if err != nil {
 		panic(err) // as above
 	}

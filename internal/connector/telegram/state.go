@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"latchkey"
 	"latchkey/internal/connector"
 )
 
@@ -37,6 +38,8 @@ type state struct {
 	Session     session `json:"session"`
 	Prior       string  `json:"prior,omitempty"`
 	PriorSecret []byte  `json:"prior_secret,omitempty"`
+	// Proxy is what every connection goes through, now and later.
+	Proxy *latchkey.Proxy `json:"proxy,omitempty"`
 
 	// Token and Expires are the QR code shown, Codes how many there were, and Cuts how often in a row
 	// the connection was lost.
@@ -73,6 +76,7 @@ type sent struct {
 func (s state) fresh() state {
 	return state{
 		Application: s.Application, Link: s.Link, API: s.API, Device: s.Device, Prior: s.Prior, PriorSecret: s.PriorSecret, Phone: s.Phone,
+		Proxy: s.Proxy,
 	}
 }
 
@@ -122,4 +126,6 @@ type credential struct {
 	APIID   int     `json:"api_id"`
 	Device  string  `json:"device,omitempty"`
 	User    int64   `json:"user"`
+	// Proxy is what it was made through, and is used through.
+	Proxy *latchkey.Proxy `json:"proxy,omitempty"`
 }

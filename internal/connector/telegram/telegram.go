@@ -31,9 +31,10 @@ var ownKeys []byte
 //go:embed icon.svg
 var icon string
 
-// Dialer connects to a data centre, under the policy for outgoing connections.
+// Dialer connects to a data centre, under the policy for outgoing connections, and through the proxy
+// where there is one.
 type Dialer interface {
-	DialContext(ctx context.Context, network, hostport string) (net.Conn, error)
+	DialVia(ctx context.Context, via *latchkey.Proxy, hostport string) (net.Conn, error)
 }
 
 // Counter counts what strangers can repeat, over all replicas.
@@ -129,7 +130,7 @@ func (c *Connector) Describe() connector.Descriptor {
 		words = texts // cannot be: the name is a constant
 	}
 	return connector.Descriptor{
-		Provider: latchkey.Telegram, Texts: words, Icon: icon, NeedsApp: c.cfg.APIID == 0, AppOptional: true, Checkpoints: true, OwnGrants: true,
+		Provider: latchkey.Telegram, Texts: words, Icon: icon, NeedsApp: c.cfg.APIID == 0, AppOptional: true, Checkpoints: true, OwnGrants: true, Proxies: true,
 		Scopes: []string{"profile.read", "contacts.read", "messages.read", "messages.send"},
 	}
 }
@@ -165,7 +166,7 @@ func (c *Connector) Direct(start connector.Start, values map[string]string) (con
 }
 
 func (c *Connector) begin(start connector.Start) (state, error) {
-	s := state{Link: string(start.LinkID), Application: string(start.ApplicationID), Device: start.ApplicationName}
+	s := state{Link: string(start.LinkID), Application: string(start.ApplicationID), Device: start.ApplicationName, Proxy: start.Proxy}
 	s.API = apiKey{ID: c.cfg.APIID, Hash: c.cfg.APIHash}
 	if start.App != nil {
 		id, err := strconv.Atoi(start.App.ClientID)
@@ -179,6 +180,9 @@ func (c *Connector) begin(start connector.Start) (state, error) {
 	}
 	if start.Prior != nil {
 		s.Prior, s.PriorSecret = start.Prior.Identity, start.Prior.Secret
+		if was, err := readCredential(start.Prior.Secret); err == nil && s.Proxy == nil { // else there is none to keep
+			s.Proxy = was.Proxy
+		}
 	}
 	return s, nil
 }

@@ -40,7 +40,7 @@ func (c *Connector) Do(ctx context.Context, w connector.Work, r connector.Report
 	return connector.Turn{}, fmt.Errorf("telegram: no work %q", w.Name)
 }
 
-func (s state) caller() caller { return caller{api: s.API.ID, device: s.Device} }
+func (s state) caller() caller { return caller{api: s.API.ID, device: s.Device, via: s.Proxy} }
 
 // at does fn at the session's data centre, and once more at another where Telegram says that the
 // account lives there (core.telegram.org/api/errors#303-see-other). A key is good at one only.

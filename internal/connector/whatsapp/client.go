@@ -1,6 +1,7 @@
 package whatsapp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -18,6 +19,8 @@ import (
 	waLog "go.mau.fi/whatsmeow/util/log"
 	"google.golang.org/protobuf/proto"
 
+	"latchkey"
+	"latchkey/internal/connector"
 	"latchkey/internal/errs"
 )
 
@@ -50,8 +53,8 @@ type client struct {
 }
 
 // open makes the client of a device and connects it. It waits for no longer than ctx. The client
-// outlives ctx, and must be closed.
-func (c *Connector) open(ctx context.Context, d *store.Device) (*client, error) {
+// outlives ctx, and must be closed. All that it sends goes through the proxy, if there is one.
+func (c *Connector) open(ctx context.Context, d *store.Device, via *latchkey.Proxy, name string) (*client, error) {
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	cl := &client{
 		Client: whatsmeow.NewClient(d, quiet{c.cfg.Log}), events: make(chan any, eventRoom), lost: make(chan struct{}),
@@ -64,7 +67,7 @@ func (c *Connector) open(ctx context.Context, d *store.Device) (*client, error) 
 	// The history of chats is nobody's business here.
 	cl.ManualHistorySyncDownload = true
 	cl.BackgroundEventCtx = life
-	cl.GetClientPayload = func() *waWa6.ClientPayload { return c.named(d.GetClientPayload()) }
+	cl.GetClientPayload = func() *waWa6.ClientPayload { return c.named(d.GetClientPayload(), name) }
 	cl.AddEventHandler(func(ev any) {
 		select {
 		case cl.events <- ev:
@@ -76,7 +79,7 @@ func (c *Connector) open(ctx context.Context, d *store.Device) (*client, error) 
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			defer context.AfterFunc(cl.left, cancel)()
-			conn, err := c.cfg.Dial(ctx, hostport)
+			conn, err := c.cfg.Dial(ctx, via, hostport)
 			if err != nil {
 				return nil, err
 			}
@@ -219,8 +222,8 @@ func (w *watched) cut() error {
 	return w.Conn.Close()
 }
 
-// named puts our name where the phone reads it.
-func (c *Connector) named(p *waWa6.ClientPayload) *waWa6.ClientPayload {
+// named puts the application's name, or ours, where the phone reads it.
+func (c *Connector) named(p *waWa6.ClientPayload, name string) *waWa6.ClientPayload {
 	reg := p.GetDevicePairingData()
 	if reg == nil {
 		return p
@@ -229,7 +232,8 @@ func (c *Connector) named(p *waWa6.ClientPayload) *waWa6.ClientPayload {
 	if err := proto.Unmarshal(reg.GetDeviceProps(), &props); err != nil {
 		return p // the library's own name, then
 	}
-	props.Os = &c.cfg.DeviceName
+	name = cmp.Or(connector.DeviceName(name), c.cfg.DeviceName)
+	props.Os = &name
 	if raw, err := proto.Marshal(&props); err == nil {
 		reg.DeviceProps = raw
 	}

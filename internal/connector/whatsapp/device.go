@@ -20,6 +20,7 @@ import (
 	waLog "go.mau.fi/whatsmeow/util/log"
 	"google.golang.org/protobuf/proto"
 
+	"latchkey"
 	"latchkey/internal/connector"
 )
 
@@ -39,6 +40,8 @@ type credential struct {
 	Platform       string `json:"platform,omitempty"`
 	Business       string `json:"business,omitempty"`
 	PushName       string `json:"push_name,omitempty"`
+	// Proxy is what the device was linked through, and connects through.
+	Proxy *latchkey.Proxy `json:"proxy,omitempty"`
 	// Names keys the names in Memory, and tells one linking of an account from the next.
 	Names []byte `json:"names"`
 	// Seed is what linking put into the Memory, before there was one.
@@ -84,7 +87,7 @@ func furnish(d *store.Device, names []byte, mem connector.Memory) *keeping {
 }
 
 // encodeDevice makes the credential of a linked device.
-func encodeDevice(d *store.Device, names []byte, seeds []seed) ([]byte, error) {
+func encodeDevice(d *store.Device, names []byte, seeds []seed, via *latchkey.Proxy) ([]byte, error) {
 	if d.ID == nil || d.Account == nil {
 		return nil, errors.New("whatsapp: the device is not linked")
 	}
@@ -97,7 +100,7 @@ func encodeDevice(d *store.Device, names []byte, seeds []seed) ([]byte, error) {
 		Noise: d.NoiseKey.Priv[:], Identity: d.IdentityKey.Priv[:],
 		PreKey: d.SignedPreKey.Priv[:], PreKeyID: d.SignedPreKey.KeyID, PreKeySig: d.SignedPreKey.Signature[:],
 		Adv: d.AdvSecretKey, Account: account, Platform: d.Platform, Business: d.BusinessName, PushName: d.PushName,
-		Names: names, Seed: seeds,
+		Names: names, Seed: seeds, Proxy: via,
 	}
 	if !d.LID.IsEmpty() {
 		c.LID = d.LID.String()

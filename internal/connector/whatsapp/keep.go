@@ -46,7 +46,7 @@ func (c *Connector) Keep(ctx context.Context, k connector.Kept) (connector.Endin
 	}
 	s := &session{conn: c, kept: k, device: d, cred: cred}
 	mem.saved = s.save
-	cl, err := c.open(ctx, d)
+	cl, err := c.open(ctx, d, cred.Proxy, "")
 	if err != nil {
 		if ctx.Err() != nil {
 			return connector.Ending{}, ctx.Err()
@@ -77,6 +77,12 @@ func (c *Connector) refused(err error) connector.Ending {
 	case errs.CodeTLSFailed, errs.CodeCertificateInvalid:
 		h.Reason = latchkey.ReasonTLS
 	case errs.CodeHostNotAllowed, errs.CodePortNotAllowed:
+		h.Status, h.Reason = latchkey.AccountError, latchkey.ReasonEgressDenied
+	case errs.CodeProxyUnreachable:
+		h.Reason = latchkey.ReasonProxyUnreachable
+	case errs.CodeProxyCredentials, errs.CodeProxyRefused:
+		return c.ending(latchkey.AccountError, latchkey.ReasonProxyRefused, oddPause, string(code))
+	case errs.CodeProxyNotAllowed:
 		h.Status, h.Reason = latchkey.AccountError, latchkey.ReasonEgressDenied
 	case errs.CodeProtocolError:
 		h.Reason = latchkey.ReasonProtocol
@@ -229,7 +235,7 @@ func (c *Connector) failure(r events.ConnectFailureReason) connector.Ending {
 
 // save writes the device where the library has changed it.
 func (s *session) save(ctx context.Context, d *store.Device) error {
-	secret, err := encodeDevice(d, s.cred.Names, s.cred.Seed)
+	secret, err := encodeDevice(d, s.cred.Names, s.cred.Seed, s.cred.Proxy)
 	if err != nil {
 		return err
 	}
@@ -244,7 +250,7 @@ func (s *session) rename(ctx context.Context, name string) error {
 		return nil
 	}
 	s.device.PushName, s.cred.PushName = name, name
-	secret, err := encodeDevice(s.device, s.cred.Names, s.cred.Seed)
+	secret, err := encodeDevice(s.device, s.cred.Names, s.cred.Seed, s.cred.Proxy)
 	if err != nil {
 		return err
 	}
@@ -259,13 +265,13 @@ func (s *session) rename(ctx context.Context, name string) error {
 // Revoke implements connector.Revoker: it unlinks the device. One that the phone has unlinked before
 // is no less gone.
 func (c *Connector) Revoke(ctx context.Context, a connector.Credential) error {
-	d, mem, _, err := decodeDevice(a.Secret, newRAM(), quiet{c.cfg.Log})
+	d, mem, cred, err := decodeDevice(a.Secret, newRAM(), quiet{c.cfg.Log})
 	if err != nil {
 		return err
 	}
 	// No one-time keys for the last minute of a device.
 	d.PreKeys = lastKeys{mem}
-	cl, err := c.open(ctx, d)
+	cl, err := c.open(ctx, d, cred.Proxy, "")
 	if err != nil {
 		return wrap("unlinking", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey"
 	"latchkey/internal/connector"
 	"latchkey/internal/connector/whatsapp"
 	"latchkey/internal/connector/whatsapp/sim"
@@ -59,7 +60,7 @@ func newLab(t testing.TB, edit func(*sim.Config, *whatsapp.Config)) *lab {
 	})
 	s.AddPhone(sim.Phone{Number: ada})
 	s.AddPhone(sim.Phone{Number: patty, Business: "Patty's Bakery"})
-	wc.Dial = func(ctx context.Context, _ string) (net.Conn, error) {
+	wc.Dial = func(ctx context.Context, _ *latchkey.Proxy, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "tcp", s.Addr())
 	}
 	return &lab{t: t, sim: s, conn: whatsapp.New(wc)}

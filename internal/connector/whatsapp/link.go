@@ -53,7 +53,7 @@ func (c *Connector) link(ctx context.Context, s state, r connector.Reporter) (co
 	l := &linker{conn: c, state: s, r: r, names: newNames(), mem: newRAM(), timer: time.NewTimer(firstWord)}
 	defer l.timer.Stop()
 	d := newDevice(l.names, l.mem, quiet{c.cfg.Log})
-	cl, err := c.open(ctx, d)
+	cl, err := c.open(ctx, d, s.Proxy, s.Device)
 	if err != nil {
 		return l.ended(ctx, err)
 	}
@@ -90,8 +90,10 @@ func (l *linker) ended(ctx context.Context, err error) (connector.Turn, error) {
 // over ends the codes with a word why, and offers new ones.
 func (l *linker) over(code errs.Code) connector.Turn {
 	switch code {
-	case errs.CodeClientOutdated, errs.CodeAccountBlocked:
-		return connector.Turn{Failure: &connector.Failure{Code: code, Retryable: code == errs.CodeAccountBlocked}}
+	case errs.CodeClientOutdated, errs.CodeProxyNotAllowed, errs.CodeProxyCredentials, errs.CodeProxyRefused:
+		return connector.Turn{Failure: &connector.Failure{Code: code}}
+	case errs.CodeAccountBlocked, errs.CodeProxyUnreachable:
+		return connector.Turn{Failure: &connector.Failure{Code: code, Retryable: true}}
 	}
 	return ask(l.state.over(code), l.state)
 }
@@ -290,26 +292,34 @@ func (l *linker) refusedCode(err error) connector.Turn {
 // granted makes the Grant of a device that the phone has signed.
 func (l *linker) granted() (connector.Turn, error) {
 	d := l.cl.Store
-	secret, err := encodeDevice(d, l.names, l.mem.seeds())
+	secret, err := encodeDevice(d, l.names, l.mem.seeds(), l.state.Proxy)
 	if err != nil {
 		return connector.Turn{}, err
 	}
-	params, err := publicParams(d)
+	params, err := publicParams(d, l.state.Proxy)
 	if err != nil {
 		return connector.Turn{}, err
 	}
-	return connector.Turn{Grant: &connector.Grant{
+	t := connector.Turn{Grant: &connector.Grant{
 		Identity: d.ID.User, Proof: latchkey.ProofProvider, Name: d.BusinessName, Params: params, Secret: secret,
 		Scopes:  scopes(),
 		Sources: []latchkey.Source{{ID: sourceID, Status: latchkey.AccountOK}},
-	}}, nil
+	}}
+	if l.state.Prior == d.ID.User && len(l.state.PriorSecret) > 0 {
+		// The phone would list the device that this one replaces until it is two weeks silent.
+		t.Unused = &connector.Grant{Identity: l.state.Prior, Secret: l.state.PriorSecret}
+	}
+	return t, nil
 }
 
 // publicParams is what is shown of an account.
-func publicParams(d *store.Device) ([]byte, error) {
-	im := map[string]string{"phone_number": "+" + d.ID.User}
+func publicParams(d *store.Device, via *latchkey.Proxy) ([]byte, error) {
+	im := map[string]any{"phone_number": "+" + d.ID.User}
 	if d.BusinessName != "" {
 		im["business_name"] = d.BusinessName
+	}
+	if via != nil {
+		im["proxy"] = via.Shown()
 	}
 	return json.Marshal(map[string]any{"im": im})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"latchkey"
 	"latchkey/internal/connector"
 	"latchkey/internal/errs"
 )
@@ -21,8 +22,13 @@ const linkTime = 15 * time.Minute
 type state struct {
 	// Phone is the number that a pairing code is for, digits only; empty shows QR codes.
 	Phone string `json:"phone,omitempty"`
-	// Prior is the number of the account to mend.
-	Prior string `json:"prior,omitempty"`
+	// Prior is the number of the account to mend, and PriorSecret its linked device.
+	Prior       string `json:"prior,omitempty"`
+	PriorSecret []byte `json:"prior_secret,omitempty"`
+	// Device is what the phone is to list.
+	Device string `json:"device,omitempty"`
+	// Proxy is what the device connects through, now and later.
+	Proxy *latchkey.Proxy `json:"proxy,omitempty"`
 	// QROff and CodeOff are methods that the application does not want.
 	QROff   bool `json:"qr_off,omitempty"`
 	CodeOff bool `json:"code_off,omitempty"`
@@ -55,13 +61,9 @@ const (
 // Begin implements connector.Connector. Who holds the phone in the hand that shows this page cannot
 // scan it.
 func (c *Connector) Begin(start connector.Start) (connector.Turn, error) {
-	s := state{
-		QROff:   slices.Contains(start.Options.Disabled, methodQR),
-		CodeOff: slices.Contains(start.Options.Disabled, methodCode),
-	}
-	if start.Prior != nil {
-		s.Prior = start.Prior.Identity
-	}
+	s := begin(start)
+	s.QROff = slices.Contains(start.Options.Disabled, methodQR)
+	s.CodeOff = slices.Contains(start.Options.Disabled, methodCode)
 	if s.QROff && s.CodeOff {
 		return connector.Turn{Failure: &connector.Failure{Code: errs.CodeProviderUnavailable}}, nil
 	}
@@ -71,13 +73,26 @@ func (c *Connector) Begin(start connector.Start) (connector.Turn, error) {
 	return linking(s), nil
 }
 
+// begin is what every way of linking begins with.
+func begin(start connector.Start) state {
+	s := state{Device: start.ApplicationName, Proxy: start.Proxy}
+	if start.Prior == nil {
+		return s
+	}
+	s.Prior, s.PriorSecret = start.Prior.Identity, start.Prior.Secret
+	if s.Proxy == nil {
+		var was credential
+		if json.Unmarshal(start.Prior.Secret, &was) == nil { // else there is none to keep
+			s.Proxy = was.Proxy
+		}
+	}
+	return s
+}
+
 // Direct implements connector.DirectConnector: with a number a code is made, without one a QR code,
 // unless the method says otherwise.
 func (c *Connector) Direct(start connector.Start, values map[string]string) (connector.Turn, error) {
-	s := state{}
-	if start.Prior != nil {
-		s.Prior = start.Prior.Identity
-	}
+	s := begin(start)
 	if typed := values["phone"]; typed != "" {
 		return s.withNumber(typed), nil
 	}

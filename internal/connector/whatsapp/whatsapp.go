@@ -27,8 +27,9 @@ var icon string
 
 // Config is what the connector needs.
 type Config struct {
-	// Dial opens an encrypted connection to host:port; tests and simulators may have none to encrypt.
-	Dial func(ctx context.Context, hostport string) (net.Conn, error)
+	// Dial opens an encrypted connection to host:port, through the proxy where there is one; tests and
+	// simulators may have nothing to encrypt.
+	Dial func(ctx context.Context, via *latchkey.Proxy, hostport string) (net.Conn, error)
 	// DeviceName is what the phone lists among its linked devices; "Latchkey" if empty.
 	DeviceName string
 	// FirstCode and NextCode are how long the first and each further QR code is shown; 60 and 20 s, as
@@ -102,7 +103,7 @@ func (c *Connector) Describe() connector.Descriptor {
 		panic(err) // the folder is embedded above: a missing one does not compile
 	}
 	return connector.Descriptor{
-		Provider: latchkey.WhatsApp, Texts: sub, Icon: icon, Checkpoints: true, OwnGrants: true,
+		Provider: latchkey.WhatsApp, Texts: sub, Icon: icon, Checkpoints: true, OwnGrants: true, Proxies: true,
 		Scopes: scopes(),
 	}
 }

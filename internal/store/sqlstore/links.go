@@ -17,13 +17,17 @@ func (l links) Create(ctx context.Context, v latchkey.Link) error {
 	if err != nil {
 		return err
 	}
+	proxy, err := l.sealProxy(v)
+	if err != nil {
+		return err
+	}
 	p := sqlgen.CreateLinkParams{
 		ID: string(v.ID), ApplicationID: string(v.ApplicationID), TokenHash: blob(v.TokenHash),
 		Type: string(v.Type), Dialect: string(v.Dialect), Status: string(v.Status), Name: v.Name,
 		CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt), ExpiresAt: ms(v.ExpiresAt),
 		FlowID: string(v.FlowID), AccountID: string(v.AccountID), LastFailure: v.LastFailure,
 		OpenedCount: v.OpenedCount, Test: v.Test, Terms: string(terms), TellExpiry: ms(v.TellExpiry),
-		KeyID: string(v.KeyID),
+		KeyID: string(v.KeyID), Proxy: proxy,
 	}
 	return l.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateLink(ctx, p) })
 }

@@ -15,6 +15,9 @@ func sealedColumns() []sealedColumn {
 		{otherwise: accountsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
 			return q.CountAccountsSealedWith(ctx, prefix)
 		}},
+		{otherwise: linkProxiesSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountLinkProxiesSealedWith(ctx, prefix)
+		}},
 		{otherwise: flowsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
 			return q.CountFlowsSealedWith(ctx, prefix)
 		}},

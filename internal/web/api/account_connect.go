@@ -122,6 +122,7 @@ func readPhone(f *fields) map[string]string {
 // readCredential reads a mailbox's password and servers, or tokens; see MailFields and TokenFields.
 // Fields of the other kind are refused: who sends them means something else.
 func readCredential(f *fields, spec *hosted.DirectSpec) {
+	spec.Proxy = f.proxy(byPhone(spec.Provider))
 	if spec.AuthServer = f.boolean("auth_server", nil); spec.AuthServer {
 		readLent(f, spec)
 		return
@@ -213,7 +214,7 @@ func mailValues(f *fields, spec *hosted.DirectSpec) map[string]string {
 	if spec.Provider == latchkey.Mock {
 		put("username", f.str("username", text{max: maxIdentity, trim: true, emptyAbsent: true}))
 	}
-	f.unsupported("proxy", "country", "ip")
+	f.unsupported("country", "ip")
 	if spec.Email == "" && strings.Contains(v["imap_user"], "@") {
 		spec.Email = v["imap_user"]
 	}

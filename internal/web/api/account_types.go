@@ -17,6 +17,7 @@ type accountRequest struct {
 	MailFields
 	TokenFields
 	PhoneFields
+	ProxyField
 }
 
 // LentFields say where the credential is. It is exported for the sake of reflection only.
@@ -30,6 +31,7 @@ type reconnectRequest struct {
 	MailFields
 	TokenFields
 	PhoneFields
+	ProxyField
 }
 
 // TokenFields are OAuth tokens that the application has already. It is exported for the sake of

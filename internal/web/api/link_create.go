@@ -66,7 +66,8 @@ func (a *API) linkSpec(f *fields, app latchkey.Application) (hosted.LinkSpec, []
 	readEnds(f, t)
 	t.Email = f.email("email")
 	t.ExpectedIdentity = f.str("expected_identity", text{max: maxIdentity, trim: true, emptyAbsent: f.lenient})
-	f.unsupported("proxy", "disabled_options", "unilogin", "country", "ip")
+	spec.Proxy = f.proxy(spec.Type == latchkey.LinkReconnect || proxied(t.Providers))
+	f.unsupported("disabled_options", "unilogin", "country", "ip")
 	return spec, a.apiURL(f)
 }
 

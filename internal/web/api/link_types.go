@@ -25,7 +25,8 @@ type linkRequest struct {
 	Locale             string            `json:"locale,omitempty" maxLength:"35" doc:"Language of the pages (BCP 47). Default: what the browser asks for."`
 	Metadata           map[string]string `json:"metadata,omitempty" maxProperties:"50" doc:"Up to 50 strings of yours, kept with the link and its account."`
 	BypassSuccess      bool              `json:"bypass_success_screen,omitempty" doc:"Send the end user straight to success_redirect_url."`
-	APIURL             string            `json:"api_url,omitempty" format:"uri" doc:"The API that you call. Advisory: another host than ours adds a warning."`
+	ProxyField
+	APIURL string `json:"api_url,omitempty" format:"uri" doc:"The API that you call. Advisory: another host than ours adds a warning."`
 }
 
 // formRequest describes the body of POST /authentication/form; formSpec reads it.

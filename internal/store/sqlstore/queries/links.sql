@@ -1,11 +1,14 @@
 -- name: CreateLink :execrows
 INSERT INTO links (id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at,
-    flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+    flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id, proxy)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 ON CONFLICT DO NOTHING;
 
 -- name: GetLink :one
 SELECT * FROM links WHERE id = $1;
+
+-- name: GetLinkProxy :one
+SELECT application_id, proxy FROM links WHERE id = $1;
 
 -- name: GetLinkForUpdate :one
 SELECT * FROM links WHERE id = $1 FOR UPDATE;

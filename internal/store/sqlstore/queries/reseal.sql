@@ -144,3 +144,13 @@ WHERE application_id = @application_id AND algorithm = @algorithm AND generation
 
 -- name: CountSigningKeysSealedWith :one
 SELECT count(*) FROM signing_keys WHERE length(private_key) > 0 AND substr(private_key, 1, 5) = @prefix;
+
+-- name: LinkProxiesSealedOtherwise :many
+SELECT id, application_id, proxy AS sealed FROM links
+WHERE id > @after AND length(proxy) > 0 AND substr(proxy, 1, 5) <> @prefix ORDER BY id LIMIT @page;
+
+-- name: SwapLinkProxy :execrows
+UPDATE links SET proxy = @sealed WHERE id = @id AND proxy = @was;
+
+-- name: CountLinkProxiesSealedWith :one
+SELECT count(*) FROM links WHERE length(proxy) > 0 AND substr(proxy, 1, 5) = @prefix;

@@ -27,8 +27,8 @@ func (q *Queries) AddOpened(ctx context.Context, arg AddOpenedParams) (int64, er
 
 const createLink = `-- name: CreateLink :execrows
 INSERT INTO links (id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at,
-    flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+    flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id, proxy)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 ON CONFLICT DO NOTHING
 `
 
@@ -51,6 +51,7 @@ type CreateLinkParams struct {
 	Terms         string
 	TellExpiry    int64
 	KeyID         string
+	Proxy         []byte
 }
 
 func (q *Queries) CreateLink(ctx context.Context, arg CreateLinkParams) (int64, error) {
@@ -73,6 +74,7 @@ func (q *Queries) CreateLink(ctx context.Context, arg CreateLinkParams) (int64, 
 		arg.Terms,
 		arg.TellExpiry,
 		arg.KeyID,
+		arg.Proxy,
 	)
 	if err != nil {
 		return 0, err
@@ -81,7 +83,7 @@ func (q *Queries) CreateLink(ctx context.Context, arg CreateLinkParams) (int64, 
 }
 
 const getLink = `-- name: GetLink :one
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links WHERE id = $1
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id, proxy FROM links WHERE id = $1
 `
 
 func (q *Queries) GetLink(ctx context.Context, id string) (Link, error) {
@@ -106,12 +108,13 @@ func (q *Queries) GetLink(ctx context.Context, id string) (Link, error) {
 		&i.Terms,
 		&i.TellExpiry,
 		&i.KeyID,
+		&i.Proxy,
 	)
 	return i, err
 }
 
 const getLinkForUpdate = `-- name: GetLinkForUpdate :one
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links WHERE id = $1 FOR UPDATE
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id, proxy FROM links WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) GetLinkForUpdate(ctx context.Context, id string) (Link, error) {
@@ -136,12 +139,29 @@ func (q *Queries) GetLinkForUpdate(ctx context.Context, id string) (Link, error)
 		&i.Terms,
 		&i.TellExpiry,
 		&i.KeyID,
+		&i.Proxy,
 	)
 	return i, err
 }
 
+const getLinkProxy = `-- name: GetLinkProxy :one
+SELECT application_id, proxy FROM links WHERE id = $1
+`
+
+type GetLinkProxyRow struct {
+	ApplicationID string
+	Proxy         []byte
+}
+
+func (q *Queries) GetLinkProxy(ctx context.Context, id string) (GetLinkProxyRow, error) {
+	row := q.db.QueryRowContext(ctx, getLinkProxy, id)
+	var i GetLinkProxyRow
+	err := row.Scan(&i.ApplicationID, &i.Proxy)
+	return i, err
+}
+
 const linkByToken = `-- name: LinkByToken :one
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links WHERE token_hash = $1
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id, proxy FROM links WHERE token_hash = $1
 `
 
 func (q *Queries) LinkByToken(ctx context.Context, tokenHash []byte) (Link, error) {
@@ -166,12 +186,13 @@ func (q *Queries) LinkByToken(ctx context.Context, tokenHash []byte) (Link, erro
 		&i.Terms,
 		&i.TellExpiry,
 		&i.KeyID,
+		&i.Proxy,
 	)
 	return i, err
 }
 
 const linksDueToExpire = `-- name: LinksDueToExpire :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links WHERE tell_expiry > 0 AND tell_expiry <= $1 ORDER BY tell_expiry LIMIT $2
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id, proxy FROM links WHERE tell_expiry > 0 AND tell_expiry <= $1 ORDER BY tell_expiry LIMIT $2
 `
 
 type LinksDueToExpireParams struct {
@@ -207,6 +228,7 @@ func (q *Queries) LinksDueToExpire(ctx context.Context, arg LinksDueToExpirePara
 			&i.Terms,
 			&i.TellExpiry,
 			&i.KeyID,
+			&i.Proxy,
 		); err != nil {
 			return nil, err
 		}
@@ -222,7 +244,7 @@ func (q *Queries) LinksDueToExpire(ctx context.Context, arg LinksDueToExpirePara
 }
 
 const listLinks = `-- name: ListLinks :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links WHERE application_id = $1 AND dialect <> 'direct' AND id < $2
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id, proxy FROM links WHERE application_id = $1 AND dialect <> 'direct' AND id < $2
 ORDER BY id DESC LIMIT $3
 `
 
@@ -260,6 +282,7 @@ func (q *Queries) ListLinks(ctx context.Context, arg ListLinksParams) ([]Link, e
 			&i.Terms,
 			&i.TellExpiry,
 			&i.KeyID,
+			&i.Proxy,
 		); err != nil {
 			return nil, err
 		}
@@ -275,7 +298,7 @@ func (q *Queries) ListLinks(ctx context.Context, arg ListLinksParams) ([]Link, e
 }
 
 const listLinksByName = `-- name: ListLinksByName :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id, proxy FROM links
 WHERE application_id = $1 AND name = $2 AND name <> '' AND dialect <> 'direct' AND id < $3
 ORDER BY id DESC LIMIT $4
 `
@@ -320,6 +343,7 @@ func (q *Queries) ListLinksByName(ctx context.Context, arg ListLinksByNameParams
 			&i.Terms,
 			&i.TellExpiry,
 			&i.KeyID,
+			&i.Proxy,
 		); err != nil {
 			return nil, err
 		}
@@ -335,7 +359,7 @@ func (q *Queries) ListLinksByName(ctx context.Context, arg ListLinksByNameParams
 }
 
 const listLinksByNameAndStatus = `-- name: ListLinksByNameAndStatus :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id, proxy FROM links
 WHERE application_id = $1 AND name = $2 AND name <> '' AND status = $3 AND dialect <> 'direct' AND id < $4
     AND expires_at > $5
 ORDER BY id DESC LIMIT $6
@@ -385,6 +409,7 @@ func (q *Queries) ListLinksByNameAndStatus(ctx context.Context, arg ListLinksByN
 			&i.Terms,
 			&i.TellExpiry,
 			&i.KeyID,
+			&i.Proxy,
 		); err != nil {
 			return nil, err
 		}
@@ -400,7 +425,7 @@ func (q *Queries) ListLinksByNameAndStatus(ctx context.Context, arg ListLinksByN
 }
 
 const listLinksByNameExpired = `-- name: ListLinksByNameExpired :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id, proxy FROM links
 WHERE application_id = $1 AND name = $2 AND name <> '' AND dialect <> 'direct' AND id < $3 AND (status = 'expired'
     OR (status = 'in_progress' AND expires_at <= $4)
     OR (status IN ('created', 'failed', 'canceled') AND expires_at <= $5))
@@ -451,6 +476,7 @@ func (q *Queries) ListLinksByNameExpired(ctx context.Context, arg ListLinksByNam
 			&i.Terms,
 			&i.TellExpiry,
 			&i.KeyID,
+			&i.Proxy,
 		); err != nil {
 			return nil, err
 		}
@@ -466,7 +492,7 @@ func (q *Queries) ListLinksByNameExpired(ctx context.Context, arg ListLinksByNam
 }
 
 const listLinksByStatus = `-- name: ListLinksByStatus :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id, proxy FROM links
 WHERE application_id = $1 AND status = $2 AND dialect <> 'direct' AND id < $3 AND expires_at > $4
 ORDER BY id DESC LIMIT $5
 `
@@ -513,6 +539,7 @@ func (q *Queries) ListLinksByStatus(ctx context.Context, arg ListLinksByStatusPa
 			&i.Terms,
 			&i.TellExpiry,
 			&i.KeyID,
+			&i.Proxy,
 		); err != nil {
 			return nil, err
 		}
@@ -528,7 +555,7 @@ func (q *Queries) ListLinksByStatus(ctx context.Context, arg ListLinksByStatusPa
 }
 
 const listLinksExpired = `-- name: ListLinksExpired :many
-SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id FROM links
+SELECT id, application_id, token_hash, type, dialect, status, name, created_at, updated_at, expires_at, flow_id, account_id, last_failure, opened_count, test, terms, tell_expiry, key_id, proxy FROM links
 WHERE application_id = $1 AND dialect <> 'direct' AND id < $2 AND (status = 'expired'
     OR (status = 'in_progress' AND expires_at <= $3)
     OR (status IN ('created', 'failed', 'canceled') AND expires_at <= $4))
@@ -578,6 +605,7 @@ func (q *Queries) ListLinksExpired(ctx context.Context, arg ListLinksExpiredPara
 			&i.Terms,
 			&i.TellExpiry,
 			&i.KeyID,
+			&i.Proxy,
 		); err != nil {
 			return nil, err
 		}

@@ -245,6 +245,7 @@ type Link struct {
 	Terms         string
 	TellExpiry    int64
 	KeyID         string
+	Proxy         []byte
 }
 
 type Login struct {

@@ -167,6 +167,17 @@ func (q *Queries) CountIdempotencySealedWith(ctx context.Context, prefix []byte)
 	return count, err
 }
 
+const countLinkProxiesSealedWith = `-- name: CountLinkProxiesSealedWith :one
+SELECT count(*) FROM links WHERE length(proxy) > 0 AND substr(proxy, 1, 5) = $1
+`
+
+func (q *Queries) CountLinkProxiesSealedWith(ctx context.Context, prefix []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countLinkProxiesSealedWith, prefix)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countMailsSealedWith = `-- name: CountMailsSealedWith :one
 SELECT count(*) FROM mails WHERE length(body) > 0 AND substr(body, 1, 5) = $1
 `
@@ -440,6 +451,46 @@ func (q *Queries) IdempotencySealedOtherwise(ctx context.Context, arg Idempotenc
 			&i.KeyHash,
 			&i.Sealed,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const linkProxiesSealedOtherwise = `-- name: LinkProxiesSealedOtherwise :many
+SELECT id, application_id, proxy AS sealed FROM links
+WHERE id > $1 AND length(proxy) > 0 AND substr(proxy, 1, 5) <> $2 ORDER BY id LIMIT $3
+`
+
+type LinkProxiesSealedOtherwiseParams struct {
+	After  string
+	Prefix []byte
+	Page   int32
+}
+
+type LinkProxiesSealedOtherwiseRow struct {
+	ID            string
+	ApplicationID string
+	Sealed        []byte
+}
+
+func (q *Queries) LinkProxiesSealedOtherwise(ctx context.Context, arg LinkProxiesSealedOtherwiseParams) ([]LinkProxiesSealedOtherwiseRow, error) {
+	rows, err := q.db.QueryContext(ctx, linkProxiesSealedOtherwise, arg.After, arg.Prefix, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LinkProxiesSealedOtherwiseRow
+	for rows.Next() {
+		var i LinkProxiesSealedOtherwiseRow
+		if err := rows.Scan(&i.ID, &i.ApplicationID, &i.Sealed); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -869,6 +920,24 @@ func (q *Queries) SwapIdempotencyBody(ctx context.Context, arg SwapIdempotencyBo
 		arg.KeyHash,
 		arg.Was,
 	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const swapLinkProxy = `-- name: SwapLinkProxy :execrows
+UPDATE links SET proxy = $1 WHERE id = $2 AND proxy = $3
+`
+
+type SwapLinkProxyParams struct {
+	Sealed []byte
+	ID     string
+	Was    []byte
+}
+
+func (q *Queries) SwapLinkProxy(ctx context.Context, arg SwapLinkProxyParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, swapLinkProxy, arg.Sealed, arg.ID, arg.Was)
 	if err != nil {
 		return 0, err
 	}
