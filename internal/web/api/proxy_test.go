@@ -16,7 +16,7 @@ func TestProxyField(t *testing.T) {
 	for body, want := range map[string][]string{
 		`"providers":"WHATSAPP","proxy":{"protocol":"socks5","host":"p.example","username":"u","password":"p"}`: nil,
 		`"providers":["WHATSAPP","TELEGRAM"],"proxy":"http://u:p%40@[2001:db8::5]:3128"`:                        nil,
-		`"type":"reconnect","reconnect_account":"acc_x","proxy":"https://p.example"`:                            nil,
+		`"type":"reconnect","reconnect_account":"crm-1","proxy":"https://p.example"`:                            nil,
 		`"providers":"WHATSAPP","proxy":{}`:                                                                     nil,
 		`"providers":"*","proxy":{"protocol":"http","host":"` + canary + `"}`:                                   {"proxy: unsupported"},
 		`"providers":["WHATSAPP","IMAP"],"proxy":"http://` + canary + `"`:                                       {"proxy: unsupported"},
