@@ -2,11 +2,13 @@ package mailer_test
 
 import (
 	"encoding/json"
+	"html"
 	"strings"
 	"testing"
 	"time"
 
 	"latchkey"
+	"latchkey/internal/errs"
 	"latchkey/internal/mailer"
 	"latchkey/internal/store"
 )
@@ -72,5 +74,28 @@ func TestOwnTemplate(t *testing.T) {
 	}
 	if got := send("fr-CA"); !strings.Contains(got, "Bonjour") || !strings.Contains(got, "493021 fr") || strings.Contains(got, "text/html") {
 		t.Error(got)
+	}
+}
+
+// TestOurTemplates: our words of each language can be kept as a template, and fill to what they were.
+func TestOurTemplates(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, newHost(t, users()), nil)
+	for _, locale := range l.mailer.Locales() {
+		ours, err := l.mailer.OurTemplate(locale)
+		must(t, err)
+		if bad := ours.Check(); len(bad) > 0 {
+			t.Errorf("%s: %+v", locale, bad)
+		}
+		want, err := l.mailer.Preview(t.Context(), l.app, locale, nil, "https://connect.test/x")
+		must(t, err)
+		got, err := l.mailer.Preview(t.Context(), l.app, locale, &ours, "https://connect.test/x")
+		must(t, err)
+		if got.Subject != want.Subject || got.Text != strings.ReplaceAll(want.Text, "\r\n", "\n") || html.UnescapeString(got.HTML) != html.UnescapeString(strings.ReplaceAll(want.HTML, "\r\n", "\n")) {
+			t.Errorf("%s:\n%+v\nwant\n%+v", locale, got, want)
+		}
+	}
+	if _, err := l.mailer.OurTemplate("xx"); !errs.Is(err, errs.CodeNotFound) {
+		t.Errorf("%v", err)
 	}
 }

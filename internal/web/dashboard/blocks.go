@@ -10,6 +10,7 @@ import (
 
 	"latchkey/internal/errs"
 	"latchkey/internal/web"
+	"latchkey/internal/web/ui"
 )
 
 // page is what is shown. Its blocks stand one below the other.
@@ -25,6 +26,8 @@ type page struct {
 	Narrow bool
 	// Passkeys has the script loaded that asks for passkeys.
 	Passkeys bool
+	// Frames lets it show another page of ours in a frame.
+	Frames bool
 	// refused tells that a form is shown again because something was wrong with it.
 	refused bool
 
@@ -74,6 +77,7 @@ type block struct {
 	Passkey *passkeyBlock
 	Tiles   []tile
 	Steps   []step
+	Frame   *frameBlock
 }
 
 type link struct{ Text, Href string }
@@ -82,6 +86,9 @@ type note struct {
 	Tone, Title, Text string
 	Link              *link
 }
+
+// frameBlock is a sandboxed frame, for what must not mix with our page.
+type frameBlock struct{ Name, Title, Src string }
 
 // tile is one of several ways to go on.
 type tile struct{ Text, Sub, Href string }
@@ -136,6 +143,8 @@ type button struct {
 	Text, Href string
 	Post       bool
 	Tone       string
+	// Target is the frame in which the answer is shown.
+	Target string
 	// Label says to those who cannot see the row what the button is about.
 	Label string
 }
@@ -156,12 +165,14 @@ type form struct {
 	Hidden               []field
 	// Second is another button, which sends the same fields elsewhere.
 	Second *button
+	// Wide is for texts of many lines.
+	Wide bool
 }
 
 type field struct {
 	Name, Label, Hint, Value, Type, Auto string
 	Required, Checked                    bool
-	Max                                  int
+	Max, Rows                            int
 	Options                              []option
 	Errs                                 []string
 	// ids keeps the ids of fields apart that are on a page several times.
@@ -231,6 +242,9 @@ func (d *Dashboard) render(c *call, status int, p *page) {
 		status = http.StatusUnprocessableEntity
 	}
 	p.frame = d.frame(c, p)
+	if p.Frames {
+		ui.FrameHeaders(c.w.Header())
+	}
 	for i := range p.Blocks {
 		p.Blocks[i].prepare()
 	}
@@ -281,6 +295,8 @@ func settingsTabs() []struct{ tab, path string } {
 	return []struct{ tab, path string }{
 		{"general", "/settings"},
 		{"email", "/settings/email"},
+		{"templates", "/settings/templates"},
+		{"mails", "/settings/mails"},
 		{"signin", "/signin"},
 		{"oidc", "/oidc-clients"},
 	}

@@ -82,6 +82,8 @@ type answer struct {
 	page *page
 	to   string
 	json any
+	// show writes something that is no page of the dashboard.
+	show func(http.ResponseWriter) error
 }
 
 // may tells whether the operator could do what needs the access, here.
@@ -114,6 +116,10 @@ func (d *Dashboard) serve(rt route) http.Handler {
 		switch {
 		case ans.json != nil:
 			web.WriteJSON(w, r, http.StatusOK, ans.json)
+		case ans.show != nil:
+			if err := ans.show(w); err != nil {
+				d.cfg.Log.WarnContext(c.ctx, "page not written", slog.String("error", err.Error()))
+			}
 		case ans.to != "":
 			w.Header().Del("Content-Type")
 			http.Redirect(w, r, ans.to, http.StatusSeeOther)

@@ -19,6 +19,8 @@ func (d *Dashboard) routes() []route {
 	all = append(all, senderRoutes()...)
 	all = append(all, signInRoutes()...)
 	all = append(all, oidcRoutes()...)
+	all = append(all, templateRoutes()...)
+	all = append(all, mailRoutes()...)
 	all = append(all, memberRoutes()...)
 	return append(all, auditRoutes()...)
 }

@@ -129,10 +129,23 @@ type Senders interface {
 	Setup(v latchkey.Sender) []mailer.SetupStep
 }
 
-// Mails knows the default sender.
+// Mails knows the words of mails, what became of them, and the default sender.
 type Mails interface {
 	// Default is the default sender's address and name; empty where there is none.
 	Default() (email, name string)
+	Locales() []string
+	Templates(ctx context.Context, app latchkey.ApplicationID) ([]mailer.OwnTemplate, error)
+	Template(ctx context.Context, app latchkey.ApplicationID, locale string) (mailer.OwnTemplate, error)
+	// OurTemplate has our words for a language, to begin with.
+	OurTemplate(locale string) (mailer.Template, error)
+	PutTemplate(ctx context.Context, app latchkey.ApplicationID, locale string, t mailer.Template) (mailer.OwnTemplate, error)
+	DeleteTemplate(ctx context.Context, app latchkey.ApplicationID, locale string) error
+	Preview(ctx context.Context, app latchkey.Application, locale string, t *mailer.Template, link string) (mailer.Rendered, error)
+	Mails(ctx context.Context, app latchkey.ApplicationID, p store.Page) ([]latchkey.Mail, error)
+	MailsByStatus(ctx context.Context, app latchkey.ApplicationID, st latchkey.MailStatus, p store.Page) ([]latchkey.Mail, error)
+	// Problems is Mails of those that failed or expired.
+	Problems(ctx context.Context, app latchkey.ApplicationID, p store.Page) ([]latchkey.Mail, error)
+	Mail(ctx context.Context, app latchkey.ApplicationID, id latchkey.MailID) (latchkey.Mail, error)
 }
 
 // SignIns knows who may sign in to an application.

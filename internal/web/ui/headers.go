@@ -25,3 +25,13 @@ func PageHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 }
+
+// FrameHeaders let a page show another of our own in a frame. Call it after PageHeaders.
+func FrameHeaders(h http.Header) { h.Set("Content-Security-Policy", pagePolicy+"; frame-src 'self'") }
+
+// MailHeaders are for a mail that is shown in a frame of ours: its inline styles work, it fetches nothing,
+// runs nothing, and has an origin of its own, whatever the frame says. Call it after PageHeaders.
+func MailHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'self'")
+	h.Set("X-Frame-Options", "SAMEORIGIN")
+}
