@@ -68,9 +68,16 @@ func must(t testing.TB, err error) {
 // newLab runs a mailer whose default sender's host is given.
 func newLab(t testing.TB, host *mailertest.Server, change func(*mailer.Config)) *lab {
 	t.Helper()
+	return newLabOn(t, sqlstore.Options{Path: filepath.Join(t.TempDir(), "latchkey.db")}, host, change)
+}
+
+// newLabOn is newLab on a database of one's own choice.
+func newLabOn(t testing.TB, o sqlstore.Options, host *mailertest.Server, change func(*mailer.Config)) *lab {
+	t.Helper()
 	l := &lab{t: t, host: host, log: &logbook{}}
 	log := slog.New(slog.NewJSONHandler(l.log, nil))
-	db, err := sqlstore.OpenDatabase(t.Context(), sqlstore.Options{Path: filepath.Join(t.TempDir(), "latchkey.db"), Now: time.Now, Log: log})
+	o.Now, o.Log = time.Now, log
+	db, err := sqlstore.OpenDatabase(t.Context(), o)
 	must(t, err)
 	ring, err := secret.LoadOrCreate(t.Context(), db.Keysets(), secret.NewMasterKey(), time.Now)
 	must(t, err)

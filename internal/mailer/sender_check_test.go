@@ -133,42 +133,46 @@ func TestRefusalsAreExplained(t *testing.T) {
 // TestWaysThatFail before anybody can log in.
 func TestWaysThatFail(t *testing.T) {
 	t.Parallel()
-	l := sendersLab(t)
-	plain := newHost(t, mailertest.Config{Users: map[string]string{"acme": password}, Plain: true})
-	foreign := newHost(t, users()) // under a root that nobody trusts
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	must(t, closed.Close())
-	at := func(host string, port int) func(*latchkey.Sender) {
-		return func(s *latchkey.Sender) { s.Host, s.Port = host, port }
-	}
-	for want, change := range map[string]func(*latchkey.Sender){
-		"resolve!host_not_found":                       at("no-such-host.invalid", 587),
-		"resolve connect!host_not_allowed":             at("10.0.0.1", 587),
-		"resolve connect!connection_refused":           at("127.0.0.1", closed.Addr().(*net.TCPAddr).Port),
-		"resolve connect tls!starttls_unavailable":     at("localhost", plain.Port()),
-		"resolve connect tls!certificate_invalid":      at("localhost", foreign.Port()),
-		"resolve connect tls auth!credential_rejected": func(s *latchkey.Sender) { s.Password = "wrong-password" },
-	} {
-		v := l.sender(l.host, change)
-		_, check, err := l.senders.Check(t.Context(), l.app.ID, v.ID)
-		if must(t, err); stages(check) != want {
-			t.Errorf("%s, want %s: %+v", stages(check), want, check.Findings[len(check.Findings)-1])
+	engines(t, func(t *testing.T, l *sendersOf) {
+		t.Helper()
+		plain := newHost(t, mailertest.Config{Users: map[string]string{"acme": password}, Plain: true})
+		foreign := newHost(t, users()) // under a root that nobody trusts
+		closed, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		must(t, closed.Close())
+		at := func(host string, port int) func(*latchkey.Sender) {
+			return func(s *latchkey.Sender) { s.Host, s.Port = host, port }
 		}
-	}
-	if got := plain.Logins(); got != 0 {
-		t.Error("a password went over the wire in the clear")
-	}
+		for want, change := range map[string]func(*latchkey.Sender){
+			"resolve!host_not_found":                       at("no-such-host.invalid", 587),
+			"resolve connect!host_not_allowed":             at("10.0.0.1", 587),
+			"resolve connect!connection_refused":           at("127.0.0.1", closed.Addr().(*net.TCPAddr).Port),
+			"resolve connect tls!starttls_unavailable":     at("localhost", plain.Port()),
+			"resolve connect tls!certificate_invalid":      at("localhost", foreign.Port()),
+			"resolve connect tls auth!credential_rejected": func(s *latchkey.Sender) { s.Password = "wrong-password" },
+		} {
+			v := l.sender(l.host, change)
+			_, check, err := l.senders.Check(t.Context(), l.app.ID, v.ID)
+			if must(t, err); stages(check) != want {
+				t.Errorf("%s, want %s: %+v", stages(check), want, check.Findings[len(check.Findings)-1])
+			}
+		}
+		if got := plain.Logins(); got != 0 {
+			t.Error("a password went over the wire in the clear")
+		}
+	})
 }
 
 // TestGreylisting does not keep a sender from being saved.
 func TestGreylisting(t *testing.T) {
 	t.Parallel()
-	l := sendersLab(t)
-	l.host.Misbehave(mailertest.StageTo, mailertest.Fault{Code: 451, Text: "4.7.1 Greylisted, try again", Times: 1})
-	_, err := l.senders.Create(t.Context(), l.app.ID, l.basic())
-	must(t, err)
-	l.proofOf(1)
+	engines(t, func(t *testing.T, l *sendersOf) {
+		t.Helper()
+		l.host.Misbehave(mailertest.StageTo, mailertest.Fault{Code: 451, Text: "4.7.1 Greylisted, try again", Times: 1})
+		_, err := l.senders.Create(t.Context(), l.app.ID, l.basic())
+		must(t, err)
+		l.proofOf(1)
+	})
 }
 
 // TestPlaintextByTheOperator: a host without TLS is spoken to only where the operator says so.
@@ -311,27 +315,29 @@ func TestDovecot(t *testing.T) {
 // TestTestMail says what became of it, and goes nowhere before the address has agreed.
 func TestTestMail(t *testing.T) {
 	t.Parallel()
-	l := sendersLab(t)
-	v := l.sender(l.host, nil)
-	m, err := l.senders.Test(t.Context(), l.app.ID, v.ID, "Ada@Example.com", "de")
-	must(t, err)
-	if m.Status != latchkey.MailAccepted || m.To != "Ada@example.com" || m.Kind != mailer.KindTest || header(t, l.host.Messages()[0], "Subject") != "Acme & Söhne: eine Test-E-Mail" {
-		t.Errorf("%+v", m)
-	}
-	m, err = l.senders.Test(t.Context(), l.app.ID, v.ID, "", "")
-	if must(t, err); m.To != v.Email {
-		t.Errorf("%+v", m)
-	}
-	_, err = l.senders.Test(t.Context(), l.app.ID, v.ID, "a@b.test, c@d.test", "")
-	if field(err) != "to: invalid_email" {
-		t.Error(err)
-	}
-	l.host.Misbehave(mailertest.StageTo, mailertest.Fault{Code: 550, Text: "5.1.1 no such user", Times: 1})
-	m, err = l.senders.Test(t.Context(), l.app.ID, v.ID, "nobody@example.com", "")
-	if must(t, err); m.Status != latchkey.MailFailed || m.Code != string(errs.CodeRecipientRefused) || !strings.Contains(m.Detail, "no such user") {
-		t.Errorf("%+v", m)
-	}
-	unproven := l.sender(l.host, func(s *latchkey.Sender) { s.OwnedAt = time.Time{} })
-	_, err = l.senders.Test(t.Context(), l.app.ID, unproven.ID, "", "")
-	wantCode(t, err, errs.CodeSenderUnproven)
+	engines(t, func(t *testing.T, l *sendersOf) {
+		t.Helper()
+		v := l.sender(l.host, nil)
+		m, err := l.senders.Test(t.Context(), l.app.ID, v.ID, "Ada@Example.com", "de")
+		must(t, err)
+		if m.Status != latchkey.MailAccepted || m.To != "Ada@example.com" || m.Kind != mailer.KindTest || header(t, l.host.Messages()[0], "Subject") != "Acme & Söhne: eine Test-E-Mail" {
+			t.Errorf("%+v", m)
+		}
+		m, err = l.senders.Test(t.Context(), l.app.ID, v.ID, "", "")
+		if must(t, err); m.To != v.Email {
+			t.Errorf("%+v", m)
+		}
+		_, err = l.senders.Test(t.Context(), l.app.ID, v.ID, "a@b.test, c@d.test", "")
+		if field(err) != "to: invalid_email" {
+			t.Error(err)
+		}
+		l.host.Misbehave(mailertest.StageTo, mailertest.Fault{Code: 550, Text: "5.1.1 no such user", Times: 1})
+		m, err = l.senders.Test(t.Context(), l.app.ID, v.ID, "nobody@example.com", "")
+		if must(t, err); m.Status != latchkey.MailFailed || m.Code != string(errs.CodeRecipientRefused) || !strings.Contains(m.Detail, "no such user") {
+			t.Errorf("%+v", m)
+		}
+		unproven := l.sender(l.host, func(s *latchkey.Sender) { s.OwnedAt = time.Time{} })
+		_, err = l.senders.Test(t.Context(), l.app.ID, unproven.ID, "", "")
+		wantCode(t, err, errs.CodeSenderUnproven)
+	})
 }

@@ -3,6 +3,7 @@ package mailer_test
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
 	"regexp"
 	"sync"
 	"testing"
@@ -11,7 +12,9 @@ import (
 	"latchkey"
 	"latchkey/internal/errs"
 	"latchkey/internal/mailer"
+	"latchkey/internal/pgtest"
 	"latchkey/internal/store"
+	"latchkey/internal/store/sqlstore"
 )
 
 // people are operators of applications.
@@ -98,8 +101,26 @@ func newSenders(t *testing.T, l *lab, events *told, c *clock) *sendersOf {
 // sendersLab has a host that takes the user acme.
 func sendersLab(t *testing.T) *sendersOf {
 	t.Helper()
+	return sendersLabOn(t, sqlstore.Options{Path: filepath.Join(t.TempDir(), "latchkey.db")})
+}
+
+func sendersLabOn(t *testing.T, o sqlstore.Options) *sendersOf {
+	t.Helper()
 	events, c := &told{}, &clock{}
-	return newSenders(t, newLab(t, newHost(t, users()), func(cfg *mailer.Config) { cfg.Events, cfg.Now = events, c.now }), events, c)
+	return newSenders(t, newLabOn(t, o, newHost(t, users()), func(cfg *mailer.Config) { cfg.Events, cfg.Now = events, c.now }), events, c)
+}
+
+// engines runs a test of senders on SQLite and on PostgreSQL.
+func engines(t *testing.T, test func(t *testing.T, l *sendersOf)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, sendersLab(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, sendersLabOn(t, sqlstore.Options{URL: pgtest.URL(t)}))
+	})
 }
 
 func ptr[T any](v T) *T { return &v }
