@@ -254,3 +254,62 @@ func TestSenderRules(t *testing.T) {
 		t.Error("the audit trail lacks create_sender")
 	}
 }
+
+// TestSenderCommands does on the command line what the dashboard does, beside a running server.
+func TestSenderCommands(t *testing.T) {
+	t.Parallel()
+	o := newPostOffice(t)
+	run := func(want int, secret string, args ...string) command {
+		t.Helper()
+		c := o.commandWith(map[string]string{"SENDER_SECRET": secret}, append([]string{"sender"}, args...)...)
+		if c.code != want {
+			t.Fatalf("sender %v: %d\n%s%s", args, c.code, c.out, c.errOut)
+		}
+		if strings.Contains(c.out+c.errOut, o.seen.core) {
+			t.Errorf("sender %v shows the secret", args)
+		}
+		return c
+	}
+	set := []string{
+		"set", "--app", "default", "--kind", "basic", "--sender-email", officeBasic, "--sender-name", "Acme", "--host", houseServer,
+		"--port", port(o.host.Submission), "--username", officeBasic, "--json",
+	}
+	if c := run(1, o.boxes[officeBasic]+"x", set...); !strings.Contains(c.errOut, "password: The host refuses the username or the password.") {
+		t.Errorf("a wrong password: %s", c.errOut)
+	}
+	var made struct{ ID string }
+	unmarshal(t, run(0, o.boxes[officeBasic], set...).out, &made)
+	if c := run(0, "", "list", "--app", "default"); !strings.Contains(c.out, made.ID) || !strings.Contains(c.out, "waits for its address") || !strings.Contains(c.out, officeDefault) {
+		t.Errorf("list: %s", c.out)
+	}
+	run(1, "", "use", "--app", "default", made.ID)
+	res, err := http.Post(o.proof(t, officeBasic), "application/x-www-form-urlencoded", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	run(0, "", "use", "--app", "default", made.ID)
+	if got := o.signsIn(t); got != `"Acme" <`+officeBasic+`>` {
+		t.Errorf("login emails come from %s", got)
+	}
+	run(0, "", "set", "--app", "default", made.ID, "--sender-name", "Acme Sign-in")
+	if c := run(0, "", "check", "--app", "default", made.ID); !strings.Contains(c.out, "✓ auth") {
+		t.Errorf("check: %s", c.out)
+	}
+	run(0, "", "test", "--app", "default", made.ID, "--to", officeUser)
+	if m := o.next(t, officeUser); m.Header.Get("From") != `"Acme Sign-in" <`+officeBasic+`>` {
+		t.Errorf("the test comes from %s", m.Header.Get("From"))
+	}
+	if c := run(0, "", "show", "--app", "default", made.ID); !strings.Contains(c.out, "login emails come from it") {
+		t.Errorf("show: %s", c.out)
+	}
+	run(1, "", "remove", "--app", "default", made.ID)
+	run(0, "", "use", "--app", "default", "default")
+	run(0, "", "remove", "--app", "default", made.ID)
+	trail := o.command("audit", "--app", "default").out
+	for _, action := range []string{"create_sender", "update_sender", "check_sender", "test_sender", "delete_sender", "change_application"} {
+		if !strings.Contains(trail, action) {
+			t.Errorf("the audit trail lacks %s", action)
+		}
+	}
+}

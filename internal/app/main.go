@@ -31,6 +31,7 @@ type cli struct {
 	Key         keyCmd         `cmd:"" help:"Make, list and delete API keys."`
 	Operator    operatorCmd    `cmd:"" help:"Invite, list and remove the people who use the dashboard."`
 	ProviderApp providerAppCmd `cmd:"" name:"provider-app" help:"Register, list, verify and delete OAuth clients (provider apps)."`
+	Sender      senderCmd      `cmd:"" help:"List, set, check, test and remove the senders of login emails."`
 	Keys        keysCmd        `cmd:"" help:"Rotate the keys that seal credentials."`
 	Audit       auditCmd       `cmd:"" help:"Print who did what, with keys and on the command line."`
 	Sim         simCmd         `cmd:"" help:"Run a simulated provider, for tests and demos."`
