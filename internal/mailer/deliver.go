@@ -151,13 +151,13 @@ func (s *Service) relayRoute() route {
 	d := s.cfg.Default
 	return route{
 		dial: s.cfg.DialRelay, tls: s.tlsFor(d.Host), host: d.Host, port: d.Port, encryption: d.Encryption,
-		username: d.Username, password: d.Password,
+		username: d.Username, password: d.Password, patience: s.patience(),
 	}
 }
 
 // routeOf is the way to a sender's host, without its token.
 func (s *Service) routeOf(v latchkey.Sender) route {
-	r := route{dial: s.cfg.Dial, host: v.Host, port: v.Port, encryption: EncryptionSTARTTLS, username: v.Username, password: v.Password}
+	r := route{dial: s.cfg.Dial, host: v.Host, port: v.Port, encryption: EncryptionSTARTTLS, username: v.Username, password: v.Password, patience: s.patience()}
 	r.plaintext = s.cfg.Plaintext != nil && s.cfg.Plaintext(v.Host)
 	if impliesTLS(v.Port) {
 		r.encryption = EncryptionTLS
@@ -176,6 +176,14 @@ func (s *Service) routeOf(v latchkey.Sender) route {
 	}
 	r.tls = s.tlsFor(r.host)
 	return r
+}
+
+func (s *Service) patience() patience {
+	p := patience{connect: connectTime, send: sendTime}
+	if s.cfg.Patience > 0 {
+		p.connect, p.send = min(p.connect, s.cfg.Patience), min(p.send, s.cfg.Patience)
+	}
+	return p
 }
 
 // impliesTLS tells the submission ports that speak TLS from the first byte (RFC 8314 §3.3; 2465 is

@@ -87,6 +87,9 @@ type Config struct {
 	Accent func(app latchkey.ApplicationID) (accent, ink string)
 	// Poll is how often the outbox is looked at without being woken; 0 means every second.
 	Poll time.Duration
+	// Patience shortens how long a mail host is waited for; 0 leaves it at 20 s until we are logged in and
+	// 30 s for each mail.
+	Patience time.Duration
 	// Observe may be nil.
 	Observe Observer
 	// Jitter returns a number in [0,1) that spreads retries; nil means a random one.

@@ -69,7 +69,11 @@ type route struct {
 	token    bool
 	// plaintext lets a host without STARTTLS be spoken to nevertheless: the operator's word.
 	plaintext bool
+	patience  patience
 }
+
+// patience is how long a host is waited for: until we are logged in, and for each mail.
+type patience struct{ connect, send time.Duration }
 
 // heloName is what we call ourselves: an address literal (RFC 5321 §4.1.3). A client has no name that
 // would mean anything to the host.
@@ -113,6 +117,7 @@ var (
 type wire struct {
 	conn       net.Conn
 	said       *bounded
+	patience   time.Duration
 	client     *smtp.Client
 	pipelining bool
 	utf8       bool
@@ -123,7 +128,7 @@ type wire struct {
 
 // connect dials, encrypts and logs in.
 func connect(ctx context.Context, r route) (_ *wire, err error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	ctx, cancel := context.WithTimeout(ctx, r.patience.connect)
 	defer cancel()
 	dialed, err := r.dial(ctx, "tcp", net.JoinHostPort(r.host, fmt.Sprint(r.port)))
 	if err != nil {
@@ -175,7 +180,7 @@ func connect(ctx context.Context, r route) (_ *wire, err error) {
 	if err := authenticate(client, r); err != nil {
 		return nil, at(stageAuth, err)
 	}
-	w := &wire{conn: conn, said: said, client: client, encrypted: r.encryption != EncryptionNone}
+	w := &wire{conn: conn, said: said, patience: r.patience.send, client: client, encrypted: r.encryption != EncryptionNone}
 	w.pipelining, _ = client.Extension("PIPELINING")
 	w.utf8, _ = client.Extension("SMTPUTF8")
 	return w, nil
@@ -228,7 +233,7 @@ func authenticate(client *smtp.Client, r route) error {
 // send hands one message over. from and to are addresses without brackets, checked by package address.
 // taken tells that the host has said yes to the text: whatever follows, it must not be sent again.
 func (w *wire) send(ctx context.Context, from, to string, message io.WriterTo) (taken bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	ctx, cancel := context.WithTimeout(ctx, w.patience)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = w.said.Close() })
 	defer func() {

@@ -165,9 +165,11 @@ func (s *Service) ensureKey(ctx context.Context, app latchkey.ApplicationID, alg
 		return err
 	}
 	err = s.cfg.Store.SigningKeys().Create(ctx, k)
-	if errors.Is(err, store.ErrConflict) {
-		return nil // another replica was quicker, and its key is as good
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		return err
 	}
+	// It is ours, or another replica was quicker and its key is as good. From now on it is published.
+	_, err = s.keysOf(ctx, app, true)
 	return err
 }
 
@@ -215,6 +217,10 @@ func newKey(app latchkey.ApplicationID, algorithm string, generation int, active
 // JWKS is the application's key set (RFC 7517 §5). It makes no key: reading changes nothing.
 func (s *Service) JWKS(ctx context.Context, app latchkey.ApplicationID) (jose.JSONWebKeySet, error) {
 	set, err := s.keysOf(ctx, app, false)
+	if err == nil && len(set.keys) == 0 {
+		// Another replica may have made the first one just now: nobody is to remember that there is none.
+		set, err = s.keysOf(ctx, app, true)
+	}
 	out := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 	for _, k := range set.published(s.now()) {
 		out.Keys = append(out.Keys, k.public)

@@ -32,11 +32,16 @@ type Stage string
 
 // The stages of a submission.
 const (
+	// StageBanner is before the first word, StageConnect at EHLO, StageTLS in the handshake.
+	StageBanner  Stage = "banner"
 	StageConnect Stage = "connect"
+	StageTLS     Stage = "tls"
 	StageAuth    Stage = "auth"
 	StageFrom    Stage = "mail_from"
 	StageTo      Stage = "rcpt_to"
 	StageData    Stage = "data"
+	// StageQuit is the answer to QUIT, of servers without TLS.
+	StageQuit Stage = "quit"
 )
 
 // Fault is what goes wrong at a stage.
@@ -46,6 +51,8 @@ type Fault struct {
 	Text string
 	// Hang never answers; Close hangs up without an answer. At StageData the text has been read.
 	Hang, Close bool
+	// Taken keeps the mail nevertheless, at StageData: only the answer goes wrong.
+	Taken bool
 	// Times is how often it goes wrong; 0 means always.
 	Times int
 }
@@ -110,7 +117,9 @@ func Start(cfg Config) (*Server, error) {
 	s.srv.EnableSMTPUTF8 = true
 	s.srv.ErrorLog = quiet{}
 	s.srv.AllowInsecureAuth = cfg.Plain
-	tlsConfig := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	tlsConfig := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, GetConfigForClient: func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+		return nil, s.fault(StageTLS, h.Conn)
+	}}
 	if !cfg.Plain && !cfg.ImplicitTLS {
 		s.srv.TLSConfig = tlsConfig
 	}
@@ -294,15 +303,30 @@ func (x *session) Data(r io.Reader) error {
 		return err
 	}
 	m := Message{User: x.user, From: x.from, To: x.to, Raw: raw, At: x.s.cfg.Now()}
-	if err := x.s.fault(StageData, x.conn); err != nil {
+	taken := x.s.takes()
+	if taken {
+		x.s.keep(m)
+	}
+	if err := x.s.fault(StageData, x.conn); err != nil || taken {
 		return err
 	}
-	x.s.mu.Lock()
-	defer x.s.mu.Unlock()
-	x.s.messages = append(x.s.messages, m)
-	close(x.s.arrived)
-	x.s.arrived = make(chan struct{})
+	x.s.keep(m)
 	return nil
+}
+
+// takes tells whether a mail is kept although its answer goes wrong.
+func (s *Server) takes() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faults[StageData] != nil && s.faults[StageData].Taken
+}
+
+func (s *Server) keep(m Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = append(s.messages, m)
+	close(s.arrived)
+	s.arrived = make(chan struct{})
 }
 
 func (x *session) Reset()        {}
@@ -363,8 +387,31 @@ func (c *counted) Accept() (net.Conn, error) {
 
 type tracked struct {
 	net.Conn
-	s    *Server
-	once sync.Once
+	s     *Server
+	once  sync.Once
+	spoke bool
+}
+
+// Write is where the server speaks: its first word is the banner.
+func (t *tracked) Write(p []byte) (int, error) {
+	stage := Stage("")
+	switch {
+	case !t.spoke:
+		stage = StageBanner
+	case bytes.HasPrefix(p, []byte("221 ")):
+		stage = StageQuit
+	}
+	t.spoke = true
+	if stage != "" && !t.s.cfg.ImplicitTLS {
+		if err := t.s.fault(stage, t.Conn); err != nil {
+			if refusal, ok := errors.AsType[*smtp.SMTPError](err); ok {
+				_, _ = fmt.Fprintf(t.Conn, "%d %s\r\n", refusal.Code, refusal.Message) // then it hangs up
+				_ = t.Conn.Close()
+			}
+			return 0, err
+		}
+	}
+	return t.Conn.Write(p)
 }
 
 func (t *tracked) Close() error {

@@ -168,7 +168,7 @@ func (p *Pages) request(w http.ResponseWriter, r *http.Request, app latchkey.App
 		return
 	}
 	if answer == nil {
-		p.ask(w, r, app, http.StatusOK, a.LoginHint, "", a.Locales)
+		p.ask(w, r, app, http.StatusOK, a.LoginHint, "", listed(a.Locales))
 		return
 	}
 	p.begin(w, r, app, signin.Request{ApplicationID: app.ID, RedirectURI: a.RedirectURI, State: a.State, OIDC: &a.OIDC}, answer.Get("email"))

@@ -67,7 +67,7 @@ func (p *Pages) start(w http.ResponseWriter, r *http.Request) {
 	}
 	req := signin.Request{ApplicationID: app.ID, RedirectURI: uri, State: q.Get("state")}
 	if r.Method != http.MethodPost {
-		p.ask(w, r, app, http.StatusOK, "", "", q.Get("ui_locales"))
+		p.ask(w, r, app, http.StatusOK, "", "", listed(q.Get("ui_locales")))
 		return
 	}
 	values, err := form(r)
@@ -101,6 +101,9 @@ func (p *Pages) redirectOf(r *http.Request, app latchkey.Application, q url.Valu
 	}
 	return uri, nil
 }
+
+// listed writes ui_locales, which stand with spaces between them, the way Accept-Language has them.
+func listed(locales string) string { return strings.Join(strings.Fields(locales), ",") }
 
 // ask shows the page that asks for an address.
 func (p *Pages) ask(w http.ResponseWriter, r *http.Request, app latchkey.Application, status int, email, problem string, wishes ...string) {
