@@ -160,6 +160,33 @@ type Account struct {
 	// CheckAt is when it is checked next; zero where nobody checks it. Watch is what checks remember.
 	CheckAt time.Time
 	Watch   Watch
+	// Notify is where its end user is told by mail that it broke.
+	Notify Notify
+}
+
+// Notify says where the end user of an account reads mail, as the application gave it, and what was
+// last written there. Its zero value is that of an account whose end user gets none.
+type Notify struct {
+	Email  string `json:"email,omitempty"`
+	Locale string `json:"locale,omitempty"`
+	// MailID and URLID are the last mail and the reconnect URL in it; MailedAt is when it was written.
+	MailID   MailID         `json:"mail_id,omitempty"`
+	URLID    ReconnectURLID `json:"url_id,omitempty"`
+	MailedAt time.Time      `json:"mailed_at,omitzero"`
+}
+
+// Shown is what a person knows the account by. An address speaks for itself; a provider's number does
+// not.
+func (a Account) Shown() string {
+	if a.Name != "" && !strings.Contains(a.Identity, "@") {
+		return a.Name
+	}
+	return a.Identity
+}
+
+// NeedsReconnect tells whether nobody but its end user can mend the account, by the wizard.
+func (a Account) NeedsReconnect() bool {
+	return (a.Status == AccountCredentials || a.Status == AccountPermissions) && ActionFor(a.Status, a.Reason) == ActionReconnect
 }
 
 // SameIdentity compares two identities at one provider. Of a mailbox's address case does not matter, as

@@ -20,7 +20,16 @@ type Application struct {
 	Sender SenderID
 	// AuthServerURL is where the application answers for credentials that it keeps itself; may be empty.
 	AuthServerURL string
-	CreatedAt     time.Time
+	// ReconnectEmail says whether end users are told by mail that their account broke.
+	ReconnectEmail ReconnectEmail
+	CreatedAt      time.Time
+}
+
+// ReconnectEmail is an application's wish that its end users are asked by mail to reconnect, so long
+// after their account broke.
+type ReconnectEmail struct {
+	Enabled bool
+	After   time.Duration
 }
 
 // Permission is what a key may do; see the list below.

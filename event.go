@@ -30,6 +30,8 @@ const (
 	// EventAccountExpiring comes a week before the end of a credential that only the end user can
 	// renew, so that they can be asked before it ends.
 	EventAccountExpiring EventType = "account.expiring"
+	// EventReconnectEmail tells that the end user is asked by mail to reconnect, or why not.
+	EventReconnectEmail EventType = "account.reconnect_email"
 	// EventAccessTokenIssued tells which key took access tokens, and how many.
 	EventAccessTokenIssued EventType = "account.access_token_issued"
 	// EventAccountRevoked and EventRevocationFailed tell what came of a deleted account's grant.
@@ -61,7 +63,7 @@ func EventTypes() []EventType {
 	return []EventType{
 		EventLinkCreated, EventLinkOpened, EventLinkStarted, EventLinkTakenOver, EventLinkCompleted, EventLinkFailed,
 		EventLinkCanceled, EventLinkExpired, EventFlowStep, EventFlowStepFailed, EventAccountConnected, EventAccountReconnected,
-		EventAccountStatusChanged, EventAccountServerChanged, EventAccountDeleted, EventAccountExpiring, EventAccessTokenIssued,
+		EventAccountStatusChanged, EventAccountServerChanged, EventAccountDeleted, EventAccountExpiring, EventReconnectEmail, EventAccessTokenIssued,
 		EventAccountRevoked, EventRevocationFailed, EventProviderAppBroken, EventProviderAppMended,
 		EventSenderProved, EventSenderBroken, EventSenderMended, EventSenderSecretExpiring, EventWebhookPaused, EventWebhookTest,
 		EventSignInCompleted,

@@ -82,7 +82,7 @@ func internal(imports []string) []string {
 // TestArrowsPointOneWay holds the direction of imports: cmd → app → web → services → contracts →
 // nouns. Each rule says why it is there.
 func TestArrowsPointOneWay(t *testing.T) {
-	services := regexp.MustCompile(`^internal/(hosted|accounts|keepalive|funnel|audit|hooks|applications|providerapps|authserver|mailer|signin|operators|branding|domains)$`)
+	services := regexp.MustCompile(`^internal/(hosted|accounts|keepalive|funnel|audit|hooks|applications|providerapps|authserver|mailer|remind|signin|operators|branding|domains)$`)
 	concrete := regexp.MustCompile(`^internal/(store/sqlstore|connector/[a-z]+)(/|$)`)
 	// What connectors share is no connector: it serves no provider by itself.
 	common := regexp.MustCompile(`^internal/connector/(login|oauthflow)$`)

@@ -112,6 +112,7 @@ type LinkTerms struct {
 	Delegated         bool              `json:"delegated,omitempty"`
 	Path              []string          `json:"path,omitempty"`
 	Subconnections    []string          `json:"subconnections,omitempty"`
+	NotifyEmail       string            `json:"notify_email,omitempty"`
 	SyncFrom          *time.Time        `json:"sync_from,omitempty"`
 	NotifyFrom        *time.Time        `json:"notify_from,omitempty"`
 	DisabledOptions   []string          `json:"disabled_options,omitempty"`

@@ -16,5 +16,8 @@ type ReconnectURL struct {
 	Terms LinkTerms
 }
 
+// ReconnectURLsKept is how many reconnect URLs of one account live side by side: as many emails.
+const ReconnectURLsKept = 20
+
 // Live tells whether the URL still makes links at now.
 func (u ReconnectURL) Live(now time.Time) bool { return now.Before(u.ExpiresAt) }

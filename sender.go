@@ -76,6 +76,8 @@ const (
 	MailFailed MailStatus = "failed"
 	// MailExpired was not worth sending any more, such as a code that has ended.
 	MailExpired MailStatus = "expired"
+	// MailCanceled was not needed any more before it was sent.
+	MailCanceled MailStatus = "canceled"
 )
 
 // Mail is one message on its way out.

@@ -76,6 +76,11 @@ func (s *Service) Delete(ctx context.Context, app latchkey.ApplicationID, idOrEx
 		if err != nil {
 			return err
 		}
+		if s.cfg.Reminders != nil {
+			if err := s.cfg.Reminders.Gone(ctx, tx, a); err != nil {
+				return err
+			}
+		}
 		if err := tx.Accounts().Delete(ctx, app, a.ID); err != nil {
 			return known(err)
 		}

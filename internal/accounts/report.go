@@ -84,7 +84,10 @@ func (s *Service) keep(ctx context.Context, tx store.Tx, a *latchkey.Account, wa
 	if err != nil {
 		return err
 	}
-	return s.tellStatus(ctx, tx, *a, was.Status, was.Reason)
+	if err := s.tellStatus(ctx, tx, *a, was.Status, was.Reason); err != nil || s.cfg.Reminders == nil {
+		return err
+	}
+	return s.cfg.Reminders.Changed(ctx, tx, a, was)
 }
 
 func (s *Service) logChange(ctx context.Context, was, a latchkey.Account, cause latchkey.Cause, detail string) {

@@ -42,6 +42,15 @@ type Sessions interface {
 	Alone(ctx context.Context, id latchkey.AccountID, fn func(ctx context.Context) error) error
 }
 
+// Reminders ask end users to reconnect, where their application wants that.
+type Reminders interface {
+	// Changed hears of an account whose status is another than it was, in the transaction that wrote it.
+	Changed(ctx context.Context, tx store.Tx, a *latchkey.Account, was latchkey.Account) error
+	// TakeBack ends a mail that has not left; Gone is the same for an account that is being deleted.
+	TakeBack(ctx context.Context, tx store.Tx, a *latchkey.Account) error
+	Gone(ctx context.Context, tx store.Tx, a latchkey.Account) error
+}
+
 // Config is what the service needs.
 type Config struct {
 	Store      store.Store
@@ -50,6 +59,8 @@ type Config struct {
 	Seal       Sealer
 	Now        func() time.Time
 	Log        *slog.Logger
+	// Reminders may be nil: nobody is asked to reconnect then.
+	Reminders Reminders
 	// RefusalPause lies between a refusal and the second try that confirms it; 0 means a second.
 	RefusalPause time.Duration
 	// Apps may be nil where no connector needs one; Sessions, where no connector is a Keeper.

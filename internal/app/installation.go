@@ -27,6 +27,7 @@ import (
 	"latchkey/internal/metrics"
 	"latchkey/internal/operators"
 	"latchkey/internal/providerapps"
+	"latchkey/internal/remind"
 	"latchkey/internal/safehttp"
 	"latchkey/internal/secret"
 	"latchkey/internal/signin"
@@ -67,6 +68,7 @@ type installation struct {
 	funnel     *funnel.Counter
 	lender     *authserver.Service
 	brands     *branding.Service
+	reminders  *remind.Service
 
 	closersMu sync.Mutex
 	closers   []func() error
@@ -188,15 +190,16 @@ func (in *installation) build(ctx context.Context) error {
 	in.kept = keepalive.New(keepalive.Config{
 		Store: in.store, Connectors: in.connectors, Accounts: noting{in}, Owner: owner(), Now: in.now, Log: in.log,
 	})
+	in.reminders = in.newReminders()
 	in.accounts = accounts.New(accounts.Config{
 		Store: in.store, Connectors: in.connectors, Events: in.hooks, Seal: in.ring, Now: in.now, Log: in.log,
-		Apps: in.clients, Sessions: in.kept, Lend: in.lender, RefreshRate: in.cfg.RefreshRate, Observe: in.metrics,
+		Apps: in.clients, Sessions: in.kept, Reminders: in.reminders, Lend: in.lender, RefreshRate: in.cfg.RefreshRate, Observe: in.metrics,
 		CheckEvery: checkEvery(in.cfg.CheckEvery), CheckPatience: in.cfg.CheckPatience, CheckRate: in.cfg.CheckRate,
 	})
 	in.engine = hosted.New(hosted.Config{
 		Store: in.store, Connectors: in.connectors, Herald: herald{in.hooks}, Revocations: in.accounts,
 		FirstCheck: in.accounts.FirstCheck, Owner: owner(), CallbackURL: callback, Apps: in.clients, Kept: in.kept, Listeners: in.hooks, Now: in.now, Log: in.log,
-		Observe: in.metrics, AppName: in.nameShown,
+		Observe: in.metrics, AppName: in.nameShown, Reminders: in.reminders,
 	})
 	return nil
 }

@@ -25,6 +25,8 @@ type Settings struct {
 	Providers *[]latchkey.Provider
 	// Sender is whom its mail comes from; empty means the installation's default sender.
 	Sender *latchkey.SenderID
+	// ReconnectEmail is whether end users are asked by mail to reconnect, and how long after.
+	ReconnectEmail *latchkey.ReconnectEmail
 }
 
 const maxURL = 2048
@@ -75,6 +77,9 @@ func (s *Service) Change(ctx context.Context, id latchkey.ApplicationID, want Se
 				return err
 			}
 			app.Sender = *want.Sender
+		}
+		if want.ReconnectEmail != nil {
+			app.ReconnectEmail = *want.ReconnectEmail
 		}
 		return tx.Applications().Update(ctx, app)
 	})

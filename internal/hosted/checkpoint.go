@@ -79,6 +79,7 @@ func (e *Engine) open(ctx context.Context, tgt target, p latchkey.Provider, d Di
 		Terms: latchkey.LinkTerms{
 			Providers: []string{string(p)}, ReconnectAccount: tgt.reconnect, ExternalID: tgt.externalID, ExpectedIdentity: tgt.expected,
 			DisplayName: tgt.name, Metadata: tgt.metadata, ProviderApp: d.ProviderApp, Email: d.Email,
+			NotifyEmail: d.NotifyEmail,
 		},
 	}
 	account, err := e.accountOf(ctx, tgt, now)

@@ -16,10 +16,12 @@ import (
 
 // DirectSpec is a connection without the wizard: the application has the credential already.
 type DirectSpec struct {
-	Provider         latchkey.Provider
-	ExternalID       string
-	Name             string
-	Email            string
+	Provider   latchkey.Provider
+	ExternalID string
+	Name       string
+	Email      string
+	// NotifyEmail is where the end user is told by mail when the account breaks; empty for nowhere.
+	NotifyEmail      string
 	Metadata         map[string]string
 	ExpectedIdentity string
 	// Reconnect is the account to mend, by our id or the application's; empty makes a new one.
@@ -92,7 +94,7 @@ func (e *Engine) Connect(ctx context.Context, app latchkey.Application, d Direct
 }
 
 func (e *Engine) directTarget(ctx context.Context, app latchkey.Application, d DirectSpec) (target, connector.Start, latchkey.Provider, error) {
-	tgt := target{app: app, externalID: d.ExternalID, expected: d.ExpectedIdentity, name: d.Name, metadata: d.Metadata, authServer: d.AuthServer}
+	tgt := target{app: app, externalID: d.ExternalID, expected: d.ExpectedIdentity, name: d.Name, metadata: d.Metadata, authServer: d.AuthServer, notify: latchkey.Notify{Email: d.NotifyEmail}}
 	start := connector.Start{
 		Mode: connector.ModeCreate, ApplicationID: app.ID, ApplicationName: e.cfg.AppName(app), Name: d.Name, Email: d.Email, ExpectedIdentity: d.ExpectedIdentity,
 		Proxy: d.Proxy,

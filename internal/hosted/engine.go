@@ -62,6 +62,14 @@ type Kept interface {
 	Wanted(ctx context.Context, tx store.Tx, a latchkey.Account) error
 }
 
+// Reminders hear of accounts that work again, so that their end users are not asked for nothing.
+type Reminders interface {
+	// Changed hears of an account whose status is another than it was, in the transaction that wrote it.
+	Changed(ctx context.Context, tx store.Tx, a *latchkey.Account, was latchkey.Account) error
+	// TakeBack ends a mail that has not left.
+	TakeBack(ctx context.Context, tx store.Tx, a *latchkey.Account) error
+}
+
 // Observer counts, after the commit of what it is told.
 type Observer interface {
 	// Link tells what became of links: created, opened, started, taken_over, completed, failed,
@@ -92,6 +100,8 @@ type Config struct {
 	// Apps may be nil where no connector needs one; Kept, where no connector is a Keeper.
 	Apps Apps
 	Kept Kept
+	// Reminders may be nil: nobody is asked to reconnect then.
+	Reminders Reminders
 	// FirstCheck says when an account that was just connected is checked first; zero for never. It may
 	// be nil where nobody checks.
 	FirstCheck func(a latchkey.Account, now time.Time) time.Time

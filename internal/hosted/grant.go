@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
-	"strings"
 	"time"
 
 	"latchkey"
@@ -24,6 +23,8 @@ type target struct {
 	externalID string
 	expected   string
 	name       string
+	// notify is where its end user is told when it breaks; what is empty stays as it is.
+	notify latchkey.Notify
 	// made is the id that a new account must have; empty for a fresh one.
 	made       latchkey.AccountID
 	metadata   map[string]string
@@ -74,7 +75,7 @@ func (e *Engine) grant(ctx context.Context, tx store.Tx, t *transit, g connector
 	}
 	acc := s.account
 	t.body.Result = &result{
-		AccountID: acc.ID, ExternalID: acc.ExternalID, State: s.state, Identity: acc.Identity, Shown: shown(acc), Warnings: g.Warnings,
+		AccountID: acc.ID, ExternalID: acc.ExternalID, State: s.state, Identity: acc.Identity, Shown: acc.Shown(), Warnings: g.Warnings,
 	}
 	t.body.Failure = nil
 	t.body.finished(connector.Step{Kind: connector.KindNotice, ID: StepDone, Args: map[string]string{"identity": acc.Identity}})
@@ -104,16 +105,8 @@ func linkTarget(app latchkey.Application, l latchkey.Link) (target, error) {
 	return target{
 		app: app, reconnect: l.Terms.ReconnectAccount, externalID: l.Terms.ExternalID,
 		made: l.Terms.NewAccount, expected: l.Terms.ExpectedIdentity, name: l.Terms.DisplayName, metadata: l.Terms.Metadata, options: opts,
+		notify: latchkey.Notify{Email: l.Terms.NotifyEmail, Locale: l.Terms.Locale},
 	}, err
-}
-
-// shown is what a person knows the account by. An address speaks for itself; a provider's number
-// does not.
-func shown(acc latchkey.Account) string {
-	if acc.Name != "" && !strings.Contains(acc.Identity, "@") {
-		return acc.Name
-	}
-	return acc.Identity
 }
 
 // accountOptions is what the form dialect stores with an account and shows.
@@ -189,6 +182,9 @@ func (e *Engine) keep(ctx context.Context, tx store.Tx, tgt target, p latchkey.P
 			"account_id": acc.ID, "account_type": acc.Provider, "name": acc.Name, "status": acc.Status, "reason": nil, "action": nil,
 			"previous": map[string]any{"status": was.Status, "reason": was.Reason},
 		})
+	}
+	if err == nil && e.cfg.Reminders != nil {
+		err = e.cfg.Reminders.Changed(ctx, tx, &acc, was)
 	}
 	if err == nil && moved {
 		err = e.emitAccount(ctx, tx, acc, link, latchkey.EventAccountServerChanged, map[string]any{"connection_params": acc.Params})
@@ -274,6 +270,12 @@ func fill(acc *latchkey.Account, tgt target, g connector.Grant) {
 		acc.Name = g.Name
 	case tgt.name != "":
 		acc.Name = tgt.name
+	}
+	if tgt.notify.Email != "" {
+		acc.Notify.Email = tgt.notify.Email
+	}
+	if tgt.notify.Locale != "" {
+		acc.Notify.Locale = tgt.notify.Locale
 	}
 	if tgt.metadata != nil {
 		acc.Metadata = tgt.metadata

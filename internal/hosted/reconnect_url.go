@@ -12,8 +12,6 @@ import (
 )
 
 const (
-	// reconnectURLsKept is how many reconnect URLs of one account live side by side: as many emails.
-	reconnectURLsKept = 20
 	// reconnectLinkLife is how long a link lives that a reconnect URL makes: its reader is there.
 	reconnectLinkLife = time.Hour
 	// A URL makes so many links, and an address so many through any URLs.
@@ -53,19 +51,26 @@ func (e *Engine) CreateReconnectURL(ctx context.Context, app latchkey.Applicatio
 			return accountError(err)
 		}
 		u.AccountID = acc.ID
-		return tx.ReconnectURLs().Create(ctx, u, reconnectURLsKept)
+		return tx.ReconnectURLs().Create(ctx, u, latchkey.ReconnectURLsKept)
 	})
 	return CreatedReconnectURL{URL: u, Token: token}, err
 }
 
-// RevokeReconnectURLs ends all reconnect URLs of an account.
+// RevokeReconnectURLs ends all reconnect URLs of an account, and with them a mail of ours that waits.
 func (e *Engine) RevokeReconnectURLs(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) error {
-	acc, err := e.cfg.Store.Accounts().Get(ctx, app, idOrExternal)
-	if err != nil {
-		return accountError(err)
-	}
-	_, err = e.cfg.Store.ReconnectURLs().DeleteOf(ctx, app, acc.ID)
-	return err
+	return e.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		acc, err := tx.Accounts().ForUpdate(ctx, app, idOrExternal)
+		if err != nil {
+			return accountError(err)
+		}
+		if e.cfg.Reminders != nil {
+			if err := e.cfg.Reminders.TakeBack(ctx, tx, &acc); err != nil {
+				return err
+			}
+		}
+		_, err = tx.ReconnectURLs().DeleteOf(ctx, app, acc.ID)
+		return err
+	})
 }
 
 func accountError(err error) error {
@@ -117,7 +122,7 @@ func (e *Engine) reconnecting(ctx context.Context, token string) (latchkey.Recon
 	if err != nil {
 		return u, r, linkError(err)
 	}
-	r.Provider, r.Shown, r.Status, r.Reason = acc.Provider, shown(acc), acc.Status, acc.Reason
+	r.Provider, r.Shown, r.Status, r.Reason = acc.Provider, acc.Shown(), acc.Status, acc.Reason
 	return u, r, nil
 }
 

@@ -26,6 +26,8 @@ const (
 	KindSenderProof = "sender_proof"
 	KindInvite      = "operator_invite"
 	KindTest        = "test"
+	// KindReconnect asks an end user to mend an account.
+	KindReconnect = "reconnect"
 )
 
 // DialFunc connects under an egress policy.
@@ -151,6 +153,8 @@ type Message struct {
 	Locale string
 	// Values fill the texts: code, link, device, time … What is not there stands as nothing.
 	Values map[string]string
+	// NotBefore is when it may leave; zero for now.
+	NotBefore time.Time
 	// ExpiresAt is when it is not worth sending any more.
 	ExpiresAt time.Time
 	// Withheld is why the mail must never leave; empty sends it. The row is written all the same, and the
@@ -194,6 +198,9 @@ func (s *Service) Queue(ctx context.Context, tx store.Tx, m Message) (latchkey.M
 		Status: latchkey.MailQueued, DueAt: now, ExpiresAt: m.ExpiresAt.UTC().Truncate(time.Millisecond), CreatedAt: now, UpdatedAt: now,
 	}
 	mail.Code = m.Withheld
+	if m.NotBefore.After(now) {
+		mail.DueAt = m.NotBefore.UTC().Truncate(time.Millisecond)
+	}
 	if err := tx.Mails().Create(ctx, mail); err != nil {
 		return "", fmt.Errorf("mailer: writing to the outbox: %w", err)
 	}

@@ -53,6 +53,10 @@ const (
 	ValueDevice  = "device"
 	ValueTime    = "time"
 	ValueInviter = "inviter"
+	// ValueAccount and ValueProvider say which account; ValueReason is the code of what broke it.
+	ValueAccount  = "account"
+	ValueProvider = "provider"
+	ValueReason   = "reason"
 	// ValueOrigin is the host at which a phone may fill the code in by itself; empty leaves it out.
 	ValueOrigin = "origin"
 	// The application's colour, and what is written on it; our own mails have none.
@@ -137,7 +141,17 @@ func (w words) render(kind, lang string, values map[string]string) (content, err
 			p.Blocks = append(p.Blocks, b)
 		}
 	}
+	if name, ok := w.catalog.Text(lang, "provider."+values[ValueProvider], nil); ok {
+		values[ValueProvider] = name
+	}
 	add(block{Text: say("text")})
+	if why := values[ValueReason]; why != "" {
+		text, ok := w.catalog.Text(lang, kind+".why."+why, values)
+		if !ok {
+			text = say("why.generic")
+		}
+		add(block{Text: text})
+	}
 	if code := values[ValueCode]; code != "" {
 		add(block{Text: say("code"), Code: code})
 	}

@@ -51,6 +51,8 @@ type ReconnectURLs interface {
 	ByToken(ctx context.Context, tokenHash []byte) (latchkey.ReconnectURL, error)
 	// DeleteOf revokes all of an account's; it returns how many there were.
 	DeleteOf(ctx context.Context, app latchkey.ApplicationID, id latchkey.AccountID) (int, error)
+	// Delete revokes one.
+	Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.ReconnectURLID) error
 	// DeleteExpired removes those that ended before the time.
 	DeleteExpired(ctx context.Context, before time.Time, limit int) (int, error)
 }

@@ -40,6 +40,8 @@ type Mails interface {
 	// Finish writes what became of a claimed mail: Status, Attempts, Code, Detail, DueAt and SenderID. It
 	// erases the Body unless the mail stays queued. ErrStale where the claim ended at another time than claim.
 	Finish(ctx context.Context, m latchkey.Mail, claim time.Time) error
+	// Cancel ends a mail that waits, and erases its Body. ErrStale where it does not wait any more.
+	Cancel(ctx context.Context, app latchkey.ApplicationID, id latchkey.MailID, now time.Time) error
 	List(ctx context.Context, app latchkey.ApplicationID, p Page) ([]latchkey.Mail, error)
 	// ListByStatus is List of those in one status; ListEnded of those that failed or expired, by index.
 	ListByStatus(ctx context.Context, app latchkey.ApplicationID, st latchkey.MailStatus, p Page) ([]latchkey.Mail, error)

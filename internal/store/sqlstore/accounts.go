@@ -16,8 +16,8 @@ func accountSecretPlace(app, id string) string { return aad(app, "accounts", id,
 
 // accountColumns are the parts of an account that are kept as JSON or sealed.
 type accountColumns struct {
-	sources, metadata, warnings, watch string
-	secret                             []byte
+	sources, metadata, warnings, watch, notify string
+	secret                                     []byte
 }
 
 func (a accounts) columns(v latchkey.Account) (c accountColumns, err error) {
@@ -32,6 +32,11 @@ func (a accounts) columns(v latchkey.Account) (c accountColumns, err error) {
 	}
 	if c.watch, err = watchJSON(v.Watch); err != nil {
 		return c, err
+	}
+	if v.Notify != (latchkey.Notify{}) {
+		if c.notify, err = toJSON(v.Notify, 1); err != nil {
+			return c, err
+		}
 	}
 	c.secret, err = a.s.seal(accountSecretPlace(string(v.ApplicationID), string(v.ID)), v.Secret)
 	return c, err
@@ -51,7 +56,7 @@ func (a accounts) Create(ctx context.Context, v latchkey.Account) error {
 		CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt), CheckedAt: ms(v.CheckedAt),
 		ProviderApp: string(v.ProviderApp), ExpiresAt: ms(v.ExpiresAt), RefreshAt: ms(v.RefreshAt),
 		CheckAt: ms(v.CheckAt), Watch: c.watch,
-		AuthServer: v.AuthServer,
+		AuthServer: v.AuthServer, Notify: c.notify,
 	}
 	return a.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateAccount(ctx, p) })
 }
@@ -113,7 +118,7 @@ func (a accounts) Update(ctx context.Context, v latchkey.Account) error {
 		UpdatedAt: ms(v.UpdatedAt), CheckedAt: ms(v.CheckedAt),
 		ProviderApp: string(v.ProviderApp), ExpiresAt: ms(v.ExpiresAt), RefreshAt: ms(v.RefreshAt),
 		CheckAt: ms(v.CheckAt), Watch: c.watch,
-		AuthServer: v.AuthServer,
+		AuthServer: v.AuthServer, Notify: c.notify,
 	}
 	return a.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.UpdateAccount(ctx, p) })
 }
@@ -241,6 +246,9 @@ func (a accounts) fromRow(r sqlgen.Account) (v latchkey.Account, err error) {
 		return v, err
 	}
 	if v.Watch, err = fromJSON[latchkey.Watch](r.Watch, "an account's watch"); err != nil {
+		return v, err
+	}
+	if v.Notify, err = fromJSON[latchkey.Notify](r.Notify, "whom an account's mail goes to"); err != nil {
 		return v, err
 	}
 	v.Secret, err = a.s.unseal(accountSecretPlace(r.ApplicationID, r.ID), r.Secret)

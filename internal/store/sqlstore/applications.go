@@ -26,6 +26,7 @@ func (a applications) Create(ctx context.Context, v latchkey.Application) error 
 	p := sqlgen.CreateApplicationParams{
 		ID: string(v.ID), Name: v.Name, Test: v.Test, Providers: providers, WebhookSecret: secret,
 		Sender: string(v.Sender), AuthServerUrl: v.AuthServerURL, CreatedAt: ms(v.CreatedAt),
+		ReconnectEmail: v.ReconnectEmail.Enabled, ReconnectEmailAfter: v.ReconnectEmail.After.Milliseconds(),
 	}
 	return a.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateApplication(ctx, p) })
 }
@@ -88,7 +89,7 @@ func (a applications) Update(ctx context.Context, v latchkey.Application) error 
 	}
 	p := sqlgen.UpdateApplicationParams{
 		ID: string(v.ID), Name: v.Name, Test: v.Test, Providers: providers, WebhookSecret: secret, Sender: string(v.Sender),
-		AuthServerUrl: v.AuthServerURL,
+		AuthServerUrl: v.AuthServerURL, ReconnectEmail: v.ReconnectEmail.Enabled, ReconnectEmailAfter: v.ReconnectEmail.After.Milliseconds(),
 	}
 	return a.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.UpdateApplication(ctx, p) })
 }
@@ -96,7 +97,8 @@ func (a applications) Update(ctx context.Context, v latchkey.Application) error 
 func (a applications) fromRow(r sqlgen.Application) (latchkey.Application, error) {
 	v := latchkey.Application{
 		ID: latchkey.ApplicationID(r.ID), Name: r.Name, Test: r.Test, Sender: latchkey.SenderID(r.Sender), AuthServerURL: r.AuthServerUrl,
-		CreatedAt: at(r.CreatedAt),
+		CreatedAt:      at(r.CreatedAt),
+		ReconnectEmail: latchkey.ReconnectEmail{Enabled: r.ReconnectEmail, After: time.Duration(r.ReconnectEmailAfter) * time.Millisecond},
 	}
 	var err error
 	if v.Providers, err = fromJSON[[]latchkey.Provider](r.Providers, "an application's providers"); err != nil {

@@ -71,6 +71,11 @@ func (m mails) Finish(ctx context.Context, v latchkey.Mail, claim time.Time) err
 	return m.rows(ctx, store.ErrStale, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.FinishMail(ctx, p) })
 }
 
+func (m mails) Cancel(ctx context.Context, app latchkey.ApplicationID, id latchkey.MailID, now time.Time) error {
+	p := sqlgen.CancelMailParams{ID: string(id), ApplicationID: string(app), Nothing: []byte{}, UpdatedAt: ms(now)}
+	return m.rows(ctx, store.ErrStale, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CancelMail(ctx, p) })
+}
+
 func (m mails) List(ctx context.Context, app latchkey.ApplicationID, p store.Page) ([]latchkey.Mail, error) {
 	var rows []sqlgen.Mail
 	err := m.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {

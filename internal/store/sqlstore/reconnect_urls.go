@@ -54,6 +54,11 @@ func (r reconnectURLs) DeleteOf(ctx context.Context, app latchkey.ApplicationID,
 	return r.remove(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.DeleteReconnectURLsOf(ctx, p) })
 }
 
+func (r reconnectURLs) Delete(ctx context.Context, app latchkey.ApplicationID, id latchkey.ReconnectURLID) error {
+	p := sqlgen.DeleteReconnectURLParams{ApplicationID: string(app), ID: string(id)}
+	return r.rows(ctx, store.ErrNotFound, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.DeleteReconnectURL(ctx, p) })
+}
+
 func (r reconnectURLs) DeleteExpired(ctx context.Context, before time.Time, n int) (int, error) {
 	p := sqlgen.DeleteExpiredReconnectURLsParams{Before: ms(before), Page: limit(n)}
 	return r.remove(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) {

@@ -84,6 +84,7 @@ func testAccountRoundTrip(t *testing.T, ctx context.Context, tx store.Tx) {
 	a.Sources = []latchkey.Source{{ID: "imap", Status: latchkey.AccountOK}, {ID: "smtp", Status: latchkey.AccountError, Reason: latchkey.ReasonTLS}}
 	a.Params, a.Options = json.RawMessage(`{"host" : "mail.example.com"}`), json.RawMessage(`{"path":["a"]}`)
 	a.Metadata, a.Warnings, a.Secret = map[string]string{"a": "b"}, []string{"no_smtp"}, []byte{0, 1, 2, 0xff}
+	a.Notify = latchkey.Notify{Email: "ada@home.test", Locale: "ar", MailID: latchkey.NewMailID(moment()), URLID: latchkey.NewReconnectURLID(moment()), MailedAt: ms(moment())}
 	a.CreatedAt = moment()
 	ok(t, "create", tx.Accounts().Create(ctx, a))
 	a.CreatedAt = ms(a.CreatedAt)
@@ -106,6 +107,7 @@ func testAccountRoundTrip(t *testing.T, ctx context.Context, tx store.Tx) {
 
 	next := a
 	next.Name, next.Status, next.Reason, next.Secret = "Ada", latchkey.AccountCredentials, latchkey.ReasonPasswordChanged, []byte("new")
+	next.Notify = latchkey.Notify{}
 	next.Sources, next.Metadata, next.Warnings, next.Params, next.Options = nil, nil, nil, nil, nil
 	next.StatusAt, next.UpdatedAt, next.CheckedAt = ms(moment().Add(time.Hour)), ms(moment().Add(time.Hour)), time.Time{}
 	update := next

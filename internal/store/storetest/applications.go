@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"latchkey"
 	"latchkey/internal/store"
@@ -13,6 +14,7 @@ func testApplications(t *testing.T, s store.Store) {
 		a := latchkey.Application{
 			ID: newApp(), Name: "shop " + string(newApp()), Test: true, Providers: []latchkey.Provider{latchkey.IMAP, latchkey.Google},
 			WebhookSecret: "whsec_c2VjcmV0", CreatedAt: moment(),
+			ReconnectEmail: latchkey.ReconnectEmail{Enabled: true, After: 90 * time.Minute},
 		}
 		ok(t, "create", tx.Applications().Create(ctx, a))
 		a.CreatedAt = ms(a.CreatedAt)

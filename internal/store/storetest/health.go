@@ -159,6 +159,9 @@ func testReconnectURLs(t *testing.T, s store.Store) {
 			ok(t, "by token", err)
 			want(t, "read", got, u)
 		}
+		wantErr(t, "another's", tx.ReconnectURLs().Delete(ctx, newApp(), third.ID), store.ErrNotFound)
+		ok(t, "delete one", tx.ReconnectURLs().Delete(ctx, app, third.ID))
+		wantErr(t, "delete it again", tx.ReconnectURLs().Delete(ctx, app, third.ID), store.ErrNotFound)
 		_, err := tx.ReconnectURLs().ByToken(ctx, first.TokenHash)
 		wantErr(t, "the oldest made room", err, store.ErrNotFound)
 		_, err = tx.ReconnectURLs().ByToken(ctx, nil)
@@ -168,7 +171,7 @@ func testReconnectURLs(t *testing.T, s store.Store) {
 		want(t, "another application's are not revoked", n, 0)
 		n, err = tx.ReconnectURLs().DeleteOf(ctx, app, id)
 		ok(t, "revoke", err)
-		want(t, "revoked", n, 2)
+		want(t, "revoked", n, 1)
 		add(4)
 		_, err = tx.ReconnectURLs().DeleteExpired(ctx, moment().Add(2*time.Hour), 1000)
 		ok(t, "delete expired", err)

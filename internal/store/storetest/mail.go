@@ -119,6 +119,7 @@ func mail(app latchkey.ApplicationID, lane latchkey.SenderID, at time.Time) latc
 func testMails(t *testing.T, s store.Store) {
 	twice(t, s, testMailRoundTrip)
 	twice(t, s, testLanes)
+	twice(t, s, testMailCanceled)
 	t.Run("claims race", func(t *testing.T) {
 		lane, at := latchkey.NewSenderID(moment()), moment()
 		for range parallel {
@@ -143,6 +144,26 @@ func testMails(t *testing.T, s store.Store) {
 			}
 		}
 	})
+}
+
+func testMailCanceled(t *testing.T, ctx context.Context, tx store.Tx) {
+	app, lane, at := newApp(), latchkey.NewSenderID(moment()), moment()
+	m := mail(app, lane, at)
+	ok(t, "create", tx.Mails().Create(ctx, m))
+	wantErr(t, "another's", tx.Mails().Cancel(ctx, newApp(), m.ID, at), store.ErrStale)
+	claim := ms(at.Add(time.Minute))
+	got, err := tx.Mails().Claim(ctx, lane, at, claim, 10)
+	ok(t, "claim", err)
+	want(t, "claimed", len(got), 1)
+	later := ms(at.Add(time.Second))
+	ok(t, "cancel", tx.Mails().Cancel(ctx, app, m.ID, later))
+	wantErr(t, "cancel again", tx.Mails().Cancel(ctx, app, m.ID, later), store.ErrStale)
+	wantErr(t, "who was sending it says nothing", tx.Mails().Finish(ctx, got[0], claim), store.ErrStale)
+	end, err := tx.Mails().Get(ctx, app, m.ID)
+	ok(t, "get", err)
+	want(t, "its text is gone", len(end.Body), 0)
+	want(t, "status", end.Status, latchkey.MailCanceled)
+	want(t, "updated", end.UpdatedAt, later)
 }
 
 func testMailRoundTrip(t *testing.T, ctx context.Context, tx store.Tx) {

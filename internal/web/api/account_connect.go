@@ -72,6 +72,7 @@ func readAccount(f *fields, app latchkey.Application) hosted.DirectSpec {
 	spec.ExternalID = f.externalID("account_id", false)
 	spec.ExpectedIdentity = f.str("expected_identity", text{max: maxIdentity, trim: true, emptyAbsent: f.lenient})
 	spec.Metadata = f.flatMap("metadata", maxMetadata, maxMetadataKey, maxMetadataValue)
+	spec.NotifyEmail = f.notifyEmail()
 	spec.ProviderApp = f.str("provider_app", text{max: maxNameOf, trim: true, emptyAbsent: f.lenient})
 	if spec.ProviderApp != "" && !idShape(spec.ProviderApp, "pap_") {
 		f.fail("provider_app", errs.CodeInvalidValue, "This is not the id of a provider app.")

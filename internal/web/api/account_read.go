@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"latchkey"
+	"latchkey/internal/accounts"
 	"latchkey/internal/errs"
 )
 
@@ -70,6 +71,34 @@ func (a *API) listAccounts(ctx context.Context, c *call) (answer, error) {
 		}
 	}
 	return answer{http.StatusOK, out}, nil
+}
+
+// changeAccount answers PATCH /accounts/{id}: what is left out stays as it is.
+func (a *API) changeAccount(ctx context.Context, c *call) (answer, error) {
+	id, err := c.accountRef()
+	if err != nil {
+		return answer{}, err
+	}
+	f, err := c.object()
+	if err != nil {
+		return answer{}, err
+	}
+	email, locale := f.notifyEmail(), f.language("notify_locale")
+	if err := f.done(); err != nil {
+		return answer{}, err
+	}
+	var want accounts.Change
+	if _, given := f.raw["notify_email"]; given {
+		want.NotifyEmail = &email
+	}
+	if _, given := f.raw["notify_locale"]; given {
+		want.NotifyLocale = &locale
+	}
+	acc, err := a.cfg.Accounts.Change(ctx, c.app.ID, id, want)
+	if err != nil {
+		return answer{}, err
+	}
+	return c.answerAccount(acc)
 }
 
 // deleteAccount answers DELETE /accounts/{id}.

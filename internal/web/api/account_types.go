@@ -12,6 +12,7 @@ type accountRequest struct {
 	AccountID        string            `json:"account_id,omitempty" maxLength:"256" pattern:"^[A-Za-z0-9._~@-]{1,256}$" doc:"Your own name for the account."`
 	ExpectedIdentity string            `json:"expected_identity,omitempty" maxLength:"320" doc:"The only identity that will be accepted."`
 	Metadata         map[string]string `json:"metadata,omitempty" maxProperties:"50" doc:"Up to 50 strings of yours."`
+	NotifyEmail      string            `json:"notify_email,omitempty" format:"email" doc:"Where its end user is asked to reconnect when it breaks, if the application has that switched on."`
 	ProviderApp      string            `json:"provider_app,omitempty" pattern:"^pap_[0-9a-z]{26}$" doc:"The provider app that the tokens were given to. Default: the provider's default."`
 	LentFields
 	MailFields
@@ -88,7 +89,15 @@ type account struct {
 	Warnings         []string          `json:"warnings,omitempty" nullable:"false" doc:"Codes of what did not work when it was connected."`
 	CheckedAt        *stamp            `json:"checked_at" doc:"When it was last checked."`
 	AuthServer       bool              `json:"auth_server,omitempty" doc:"Your authentication server keeps the credential."`
+	NotifyEmail      *string           `json:"notify_email" doc:"Where its end user is asked by mail to reconnect, if the application has that switched on."`
+	NotifyLocale     *string           `json:"notify_locale" doc:"The language of that mail."`
 	Test             bool              `json:"test,omitempty"`
+}
+
+// accountChange describes the body of PATCH /accounts/{id}; changeAccount reads it.
+type accountChange struct {
+	NotifyEmail  *string `json:"notify_email,omitempty" format:"email" doc:"Where its end user is asked by mail to reconnect when it breaks. null: nowhere."`
+	NotifyLocale *string `json:"notify_locale,omitempty" doc:"The language of that mail, such as de or pt-BR. null: unknown."`
 }
 
 type source struct {
@@ -140,6 +149,7 @@ func (c *call) account(a latchkey.Account) (account, error) {
 		Action: orNull(string(latchkey.ActionFor(a.Status, a.Reason))), Identity: a.Identity, IdentityProof: string(a.Proof),
 		ConnectionParams: params, Sources: make([]source, len(a.Sources)), Groups: []string{}, Metadata: orEmpty(a.Metadata),
 		Warnings: a.Warnings, CheckedAt: optional(&a.CheckedAt), AuthServer: a.AuthServer, Test: a.Test,
+		NotifyEmail: orNull(a.Notify.Email), NotifyLocale: orNull(a.Notify.Locale),
 	}
 	if len(a.Options) > 0 && json.Valid(a.Options) {
 		out.Options = object(a.Options)

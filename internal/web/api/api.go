@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"latchkey"
+	"latchkey/internal/accounts"
 	"latchkey/internal/applications"
 	"latchkey/internal/connector"
 	"latchkey/internal/funnel"
@@ -49,6 +50,7 @@ type Connecter interface {
 type Accounts interface {
 	List(ctx context.Context, app latchkey.ApplicationID, p store.Page) ([]latchkey.Account, error)
 	Get(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
+	Change(ctx context.Context, app latchkey.ApplicationID, idOrExternal string, want accounts.Change) (latchkey.Account, error)
 	Delete(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) error
 	Check(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
 	History(ctx context.Context, app latchkey.ApplicationID, idOrExternal string, p store.Page) ([]latchkey.StatusChange, error)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 )
 
 type application struct {
@@ -13,9 +14,16 @@ type application struct {
 	Providers   []string `json:"providers" nullable:"false" doc:"What its links may offer; empty means everything that is set up."`
 	Permissions []string `json:"permissions" nullable:"false" doc:"What the key that asked may do."`
 	// AuthServerURL is shown: it holds no secret.
-	AuthServerURL *string `json:"auth_server_url" doc:"Where your authentication server is, which is asked for the credentials of accounts with auth_server."`
-	Sender        *string `json:"sender" doc:"Whom its mail comes from; null: the installation's default sender."`
-	CreatedAt     stamp   `json:"created_at"`
+	AuthServerURL  *string        `json:"auth_server_url" doc:"Where your authentication server is, which is asked for the credentials of accounts with auth_server."`
+	Sender         *string        `json:"sender" doc:"Whom its mail comes from; null: the installation's default sender."`
+	ReconnectEmail reconnectEmail `json:"reconnect_email" doc:"Whether end users are asked by mail to reconnect an account that only they can mend."`
+	CreatedAt      stamp          `json:"created_at"`
+}
+
+// reconnectEmail describes the setting; readReconnectEmail reads it.
+type reconnectEmail struct {
+	Enabled      bool `json:"enabled"`
+	AfterMinutes int  `json:"after_minutes" minimum:"0" maximum:"10080" doc:"How long after the account broke. It is not sent if the account works again before."`
 }
 
 // getApplication answers GET /application: whose key this is.
@@ -31,7 +39,8 @@ func (c *call) application() application {
 	out := application{
 		Object: "Application", ID: string(c.app.ID), Name: c.app.Name, Test: c.app.Test, CreatedAt: at(c.app.CreatedAt),
 		AuthServerURL: orNull(c.app.AuthServerURL), Sender: orNull(string(c.app.Sender)),
-		Providers: []string{}, Permissions: []string{},
+		ReconnectEmail: reconnectEmail{Enabled: c.app.ReconnectEmail.Enabled, AfterMinutes: int(c.app.ReconnectEmail.After / time.Minute)},
+		Providers:      []string{}, Permissions: []string{},
 	}
 	for _, p := range c.app.Providers {
 		out.Providers = append(out.Providers, c.typeName(p))

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"latchkey"
 	"latchkey/internal/applications"
@@ -16,6 +17,40 @@ type applicationChange struct {
 	Providers     []string `json:"providers,omitempty" maxItems:"20" nullable:"true" doc:"What its links may offer. null or an empty list: everything that is set up."`
 	AuthServerURL *string  `json:"auth_server_url,omitempty" maxLength:"2048" doc:"Where your authentication server is: https://, or http:// on your own network. null takes it away."`
 	Sender        *string  `json:"sender,omitempty" pattern:"^snd_[0-9a-z]{26}$" doc:"Whom the application's mail comes from: one of its senders whose address has agreed. null: the installation's default sender."`
+	ReconnectEmail *reconnectEmailChange `json:"reconnect_email,omitempty" doc:"Whether end users with a notify_email are asked by mail to reconnect an account that only they can mend. Off by default; null: off."`
+}
+
+type reconnectEmailChange struct {
+	Enabled      bool `json:"enabled"`
+	AfterMinutes int  `json:"after_minutes,omitempty" minimum:"0" maximum:"10080" doc:"How long after the account broke. Default: 60."`
+}
+
+// The pause before end users are asked to reconnect: an hour, and a week at most.
+const (
+	defaultReconnectAfter = 60
+	maxReconnectAfter     = 7 * 24 * 60
+)
+
+// readReconnectEmail reads the setting; see reconnectEmailChange. It is nil where it is left out.
+func readReconnectEmail(f *fields) *latchkey.ReconnectEmail {
+	const name = "reconnect_email"
+	if raw, given := f.raw[name]; given && isNull(raw) {
+		f.get(name)
+		return &latchkey.ReconnectEmail{}
+	}
+	in := f.within(name)
+	if in == nil {
+		return nil
+	}
+	if in.get("enabled") == nil {
+		in.fail("enabled", errs.CodeRequired, "Say true or false.")
+	}
+	v := latchkey.ReconnectEmail{Enabled: in.boolean("enabled", nil), After: defaultReconnectAfter * time.Minute}
+	if n, ok := in.integer("after_minutes", 0, maxReconnectAfter); ok {
+		v.After = time.Duration(n) * time.Minute
+	}
+	f.take(name, in)
+	return &v
 }
 
 // changeApplication answers PUT /application: settings that are left out stay as they are.
@@ -46,6 +81,7 @@ func (a *API) changeApplication(ctx context.Context, c *call) (answer, error) {
 			*want.Providers = append(*want.Providers, p)
 		}
 	}
+	want.ReconnectEmail = readReconnectEmail(f)
 	if err := f.done(); err != nil {
 		return answer{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/text/language"
 
 	"latchkey"
+	"latchkey/internal/address"
 	"latchkey/internal/errs"
 	"latchkey/internal/web"
 )
@@ -46,6 +47,21 @@ func (f *fields) email(name string) string {
 	}
 	a, err := mail.ParseAddress(s)
 	if err != nil || a.Name != "" || a.Address != s || len(s) > maxEmail || strings.ContainsAny(s, " \"<>") {
+		f.fail(name, errs.CodeInvalidEmail, "This must be an email address like ada@example.org.")
+		return ""
+	}
+	return s
+}
+
+// notifyEmail reads where an end user is told by mail when an account breaks: an address that mail of ours
+// can be sent to.
+func (f *fields) notifyEmail() string {
+	const name = "notify_email"
+	s := f.email(name)
+	if s == "" {
+		return ""
+	}
+	if _, err := address.Parse(s); err != nil {
 		f.fail(name, errs.CodeInvalidEmail, "This must be an email address like ada@example.org.")
 		return ""
 	}
@@ -142,7 +158,10 @@ func idShape(s, prefix string) bool {
 
 // locale reads a language tag (BCP 47).
 func (f *fields) locale() string {
-	const name = "locale"
+	return f.language("locale")
+}
+
+func (f *fields) language(name string) string {
 	s := f.str(name, text{max: maxLocale, trim: true, emptyAbsent: f.lenient})
 	if s == "" {
 		return ""

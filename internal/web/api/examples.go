@@ -96,6 +96,7 @@ func applicationChangeExamples() map[string]any {
 		"auth_server": members{"auth_server_url": "https://app.acme.io/mail-credentials"},
 		"sender":      members{"sender": exampleSenderID},
 		"providers":   members{"providers": []string{"GOOGLE", "MICROSOFT", "IMAP"}},
+		"reconnect":   members{"reconnect_email": members{"enabled": true, "after_minutes": 60}},
 	}
 }
 

@@ -65,6 +65,7 @@ func (a *API) linkSpec(f *fields, app latchkey.Application) (hosted.LinkSpec, []
 	spec.Name = f.str("name", text{max: maxLinkName, emptyAbsent: f.lenient})
 	readEnds(f, t)
 	t.Email = f.email("email")
+	t.NotifyEmail = f.notifyEmail()
 	t.ExpectedIdentity = f.str("expected_identity", text{max: maxIdentity, trim: true, emptyAbsent: f.lenient})
 	spec.Proxy = f.proxy(spec.Type == latchkey.LinkReconnect || proxied(t.Providers))
 	f.unsupported("disabled_options", "unilogin", "country", "ip")

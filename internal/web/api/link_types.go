@@ -20,6 +20,7 @@ type linkRequest struct {
 	NotifyURL          string            `json:"notify_url,omitempty" format:"uri" maxLength:"2048" doc:"Where we post the outcome, signed as Standard Webhooks. Trust this, not the redirect."`
 	NotifyFailures     bool              `json:"notify_failures,omitempty" doc:"Also notify of tries that failed and of the link's expiry."`
 	Email              string            `json:"email,omitempty" format:"email" doc:"Filled in for the end user, who may change it."`
+	NotifyEmail        string            `json:"notify_email,omitempty" format:"email" doc:"Kept with the account: where its end user is asked to reconnect when it breaks, in the link's locale, if the application has that switched on."`
 	ExpectedIdentity   string            `json:"expected_identity,omitempty" maxLength:"320" doc:"The only account that will be accepted: an address, phone number or profile id."`
 	AllowServerChange  bool              `json:"allow_server_change,omitempty" doc:"Let the end user choose other mail servers on a pinned or reconnect link."`
 	Locale             string            `json:"locale,omitempty" maxLength:"35" doc:"Language of the pages (BCP 47). Default: what the browser asks for."`

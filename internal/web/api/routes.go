@@ -175,6 +175,17 @@ func (a *API) accountRoutes() []route {
 			},
 		},
 		{
+			method: http.MethodPatch, path: "/accounts/{id}", permission: latchkey.PermAccounts, handle: a.changeAccount,
+			doc: doc{
+				id: "changeAccount", tag: tagAccounts, summary: "Change an account",
+				text: "Where its end user is asked by mail to reconnect when it breaks, and in which language. What you leave out stays as it is. " +
+					"A mail that waits for another address is not sent.",
+				params: []param{accountIDParam()}, request: accountChange{}, examples: map[string]any{"notify": members{"notify_email": "ada@example.org", "notify_locale": "de"}},
+				answers: []docAnswer{{status: http.StatusOK, text: "The account.", body: account{}}},
+				errors:  []int{http.StatusNotFound},
+			},
+		},
+		{
 			method: http.MethodDelete, path: "/accounts/{id}", permission: latchkey.PermAccounts, handle: a.deleteAccount,
 			doc: doc{
 				id: "deleteAccount", tag: tagAccounts, summary: "Forget an account",

@@ -1,8 +1,8 @@
 -- name: CreateAccount :execrows
 INSERT INTO accounts (id, application_id, external_id, provider, name, identity, proof, status, reason, status_at,
     sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at,
-    provider_app, expires_at, refresh_at, check_at, watch, auth_server)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)
+    provider_app, expires_at, refresh_at, check_at, watch, auth_server, notify)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)
 ON CONFLICT DO NOTHING;
 
 -- name: GetAccount :one
@@ -22,7 +22,7 @@ UPDATE accounts SET provider = @provider, name = @name, identity = @identity, pr
     reason = @reason, status_at = @status_at, sources = @sources, params = @params, metadata = @metadata,
     options = @options, secret = @secret, warnings = @warnings, test = @test, updated_at = @updated_at,
     checked_at = @checked_at, provider_app = @provider_app, expires_at = @expires_at, refresh_at = @refresh_at,
-    check_at = @check_at, watch = @watch, auth_server = @auth_server
+    check_at = @check_at, watch = @watch, auth_server = @auth_server, notify = @notify
 WHERE id = @id AND application_id = @application_id;
 
 -- name: NextAccountSequence :one

@@ -1,6 +1,6 @@
 -- name: CreateApplication :execrows
-INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at, auth_server_url)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at, auth_server_url, reconnect_email, reconnect_email_after)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT DO NOTHING;
 
 -- name: GetApplication :one
@@ -24,5 +24,6 @@ SELECT followed_until FROM applications WHERE id = $1;
 
 -- name: UpdateApplication :execrows
 UPDATE applications SET name = @name, test = @test, providers = @providers, webhook_secret = @webhook_secret,
-    sender = @sender, auth_server_url = @auth_server_url
+    sender = @sender, auth_server_url = @auth_server_url, reconnect_email = @reconnect_email,
+    reconnect_email_after = @reconnect_email_after
 WHERE id = @id;

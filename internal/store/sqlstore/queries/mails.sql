@@ -29,6 +29,10 @@ UPDATE mails SET status = @status, lane = @lane, attempts = @attempts, code = @c
     body = CASE WHEN @status = 'queued' THEN body ELSE @nothing END, updated_at = @updated_at
 WHERE id = @id AND due_at = @claim AND status = 'queued';
 
+-- name: CancelMail :execrows
+UPDATE mails SET status = 'canceled', body = @nothing, updated_at = @updated_at
+WHERE id = @id AND application_id = @application_id AND status = 'queued';
+
 -- name: ListMails :many
 SELECT * FROM mails WHERE application_id = @application_id AND id < @before ORDER BY id DESC LIMIT @page;
 

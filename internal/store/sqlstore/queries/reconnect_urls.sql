@@ -13,6 +13,9 @@ SELECT * FROM reconnect_urls WHERE token_hash = $1;
 -- name: DeleteReconnectURLsOf :execrows
 DELETE FROM reconnect_urls WHERE account_id = @account_id AND application_id = @application_id;
 
+-- name: DeleteReconnectURL :execrows
+DELETE FROM reconnect_urls WHERE id = @id AND application_id = @application_id;
+
 -- name: DeleteExpiredReconnectURLs :execrows
 DELETE FROM reconnect_urls WHERE id IN (
     SELECT u.id FROM reconnect_urls u WHERE u.expires_at < @before ORDER BY u.expires_at LIMIT @page);

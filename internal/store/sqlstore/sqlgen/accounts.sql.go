@@ -10,7 +10,7 @@ import (
 )
 
 const accountByExternalID = `-- name: AccountByExternalID :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> ''
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server, notify FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> ''
 `
 
 type AccountByExternalIDParams struct {
@@ -51,12 +51,13 @@ func (q *Queries) AccountByExternalID(ctx context.Context, arg AccountByExternal
 		&i.Watch,
 		&i.EventAt,
 		&i.AuthServer,
+		&i.Notify,
 	)
 	return i, err
 }
 
 const accountByExternalIDForUpdate = `-- name: AccountByExternalIDForUpdate :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> '' FOR UPDATE
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server, notify FROM accounts WHERE application_id = $1 AND external_id = $2 AND external_id <> '' FOR UPDATE
 `
 
 type AccountByExternalIDForUpdateParams struct {
@@ -97,6 +98,7 @@ func (q *Queries) AccountByExternalIDForUpdate(ctx context.Context, arg AccountB
 		&i.Watch,
 		&i.EventAt,
 		&i.AuthServer,
+		&i.Notify,
 	)
 	return i, err
 }
@@ -204,8 +206,8 @@ func (q *Queries) CountSameGrant(ctx context.Context, arg CountSameGrantParams) 
 const createAccount = `-- name: CreateAccount :execrows
 INSERT INTO accounts (id, application_id, external_id, provider, name, identity, proof, status, reason, status_at,
     sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at,
-    provider_app, expires_at, refresh_at, check_at, watch, auth_server)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)
+    provider_app, expires_at, refresh_at, check_at, watch, auth_server, notify)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)
 ON CONFLICT DO NOTHING
 `
 
@@ -237,6 +239,7 @@ type CreateAccountParams struct {
 	CheckAt       int64
 	Watch         string
 	AuthServer    bool
+	Notify        string
 }
 
 func (q *Queries) CreateAccount(ctx context.Context, arg CreateAccountParams) (int64, error) {
@@ -268,6 +271,7 @@ func (q *Queries) CreateAccount(ctx context.Context, arg CreateAccountParams) (i
 		arg.CheckAt,
 		arg.Watch,
 		arg.AuthServer,
+		arg.Notify,
 	)
 	if err != nil {
 		return 0, err
@@ -293,7 +297,7 @@ func (q *Queries) DeleteAccount(ctx context.Context, arg DeleteAccountParams) (i
 }
 
 const dueForRefresh = `-- name: DueForRefresh :many
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE provider = $1 AND refresh_at > 0 AND refresh_at <= $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server, notify FROM accounts WHERE provider = $1 AND refresh_at > 0 AND refresh_at <= $2
 ORDER BY refresh_at LIMIT $3
 `
 
@@ -342,6 +346,7 @@ func (q *Queries) DueForRefresh(ctx context.Context, arg DueForRefreshParams) ([
 			&i.Watch,
 			&i.EventAt,
 			&i.AuthServer,
+			&i.Notify,
 		); err != nil {
 			return nil, err
 		}
@@ -357,7 +362,7 @@ func (q *Queries) DueForRefresh(ctx context.Context, arg DueForRefreshParams) ([
 }
 
 const getAccount = `-- name: GetAccount :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE id = $1 AND application_id = $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server, notify FROM accounts WHERE id = $1 AND application_id = $2
 `
 
 type GetAccountParams struct {
@@ -398,12 +403,13 @@ func (q *Queries) GetAccount(ctx context.Context, arg GetAccountParams) (Account
 		&i.Watch,
 		&i.EventAt,
 		&i.AuthServer,
+		&i.Notify,
 	)
 	return i, err
 }
 
 const getAccountForUpdate = `-- name: GetAccountForUpdate :one
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE id = $1 AND application_id = $2 FOR UPDATE
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server, notify FROM accounts WHERE id = $1 AND application_id = $2 FOR UPDATE
 `
 
 type GetAccountForUpdateParams struct {
@@ -444,12 +450,13 @@ func (q *Queries) GetAccountForUpdate(ctx context.Context, arg GetAccountForUpda
 		&i.Watch,
 		&i.EventAt,
 		&i.AuthServer,
+		&i.Notify,
 	)
 	return i, err
 }
 
 const listAccounts = `-- name: ListAccounts :many
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE application_id = $1 AND id < $2
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server, notify FROM accounts WHERE application_id = $1 AND id < $2
 ORDER BY id DESC LIMIT $3
 `
 
@@ -498,6 +505,7 @@ func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]A
 			&i.Watch,
 			&i.EventAt,
 			&i.AuthServer,
+			&i.Notify,
 		); err != nil {
 			return nil, err
 		}
@@ -513,7 +521,7 @@ func (q *Queries) ListAccounts(ctx context.Context, arg ListAccountsParams) ([]A
 }
 
 const listAccountsByStatus = `-- name: ListAccountsByStatus :many
-SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server FROM accounts WHERE application_id = $1 AND status = $2 AND id < $3
+SELECT id, application_id, external_id, provider, name, identity, proof, status, reason, status_at, sources, params, metadata, options, secret, warnings, sequence, test, created_at, updated_at, checked_at, provider_app, expires_at, refresh_at, refresh_claim, check_at, watch, event_at, auth_server, notify FROM accounts WHERE application_id = $1 AND status = $2 AND id < $3
 ORDER BY id DESC LIMIT $4
 `
 
@@ -568,6 +576,7 @@ func (q *Queries) ListAccountsByStatus(ctx context.Context, arg ListAccountsBySt
 			&i.Watch,
 			&i.EventAt,
 			&i.AuthServer,
+			&i.Notify,
 		); err != nil {
 			return nil, err
 		}
@@ -610,8 +619,8 @@ UPDATE accounts SET provider = $1, name = $2, identity = $3, proof = $4, status 
     reason = $6, status_at = $7, sources = $8, params = $9, metadata = $10,
     options = $11, secret = $12, warnings = $13, test = $14, updated_at = $15,
     checked_at = $16, provider_app = $17, expires_at = $18, refresh_at = $19,
-    check_at = $20, watch = $21, auth_server = $22
-WHERE id = $23 AND application_id = $24
+    check_at = $20, watch = $21, auth_server = $22, notify = $23
+WHERE id = $24 AND application_id = $25
 `
 
 type UpdateAccountParams struct {
@@ -637,6 +646,7 @@ type UpdateAccountParams struct {
 	CheckAt       int64
 	Watch         string
 	AuthServer    bool
+	Notify        string
 	ID            string
 	ApplicationID string
 }
@@ -665,6 +675,7 @@ func (q *Queries) UpdateAccount(ctx context.Context, arg UpdateAccountParams) (i
 		arg.CheckAt,
 		arg.Watch,
 		arg.AuthServer,
+		arg.Notify,
 		arg.ID,
 		arg.ApplicationID,
 	)

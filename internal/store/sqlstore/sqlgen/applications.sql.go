@@ -10,7 +10,7 @@ import (
 )
 
 const applicationByName = `-- name: ApplicationByName :one
-SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url FROM applications WHERE name = $1
+SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url, reconnect_email, reconnect_email_after FROM applications WHERE name = $1
 `
 
 func (q *Queries) ApplicationByName(ctx context.Context, name string) (Application, error) {
@@ -26,25 +26,29 @@ func (q *Queries) ApplicationByName(ctx context.Context, name string) (Applicati
 		&i.Sender,
 		&i.FollowedUntil,
 		&i.AuthServerUrl,
+		&i.ReconnectEmail,
+		&i.ReconnectEmailAfter,
 	)
 	return i, err
 }
 
 const createApplication = `-- name: CreateApplication :execrows
-INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at, auth_server_url)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at, auth_server_url, reconnect_email, reconnect_email_after)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT DO NOTHING
 `
 
 type CreateApplicationParams struct {
-	ID            string
-	Name          string
-	Test          bool
-	Providers     string
-	WebhookSecret []byte
-	Sender        string
-	CreatedAt     int64
-	AuthServerUrl string
+	ID                  string
+	Name                string
+	Test                bool
+	Providers           string
+	WebhookSecret       []byte
+	Sender              string
+	CreatedAt           int64
+	AuthServerUrl       string
+	ReconnectEmail      bool
+	ReconnectEmailAfter int64
 }
 
 func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationParams) (int64, error) {
@@ -57,6 +61,8 @@ func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationPa
 		arg.Sender,
 		arg.CreatedAt,
 		arg.AuthServerUrl,
+		arg.ReconnectEmail,
+		arg.ReconnectEmailAfter,
 	)
 	if err != nil {
 		return 0, err
@@ -94,7 +100,7 @@ func (q *Queries) FollowedUntil(ctx context.Context, id string) (int64, error) {
 }
 
 const getApplication = `-- name: GetApplication :one
-SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url FROM applications WHERE id = $1
+SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url, reconnect_email, reconnect_email_after FROM applications WHERE id = $1
 `
 
 func (q *Queries) GetApplication(ctx context.Context, id string) (Application, error) {
@@ -110,12 +116,14 @@ func (q *Queries) GetApplication(ctx context.Context, id string) (Application, e
 		&i.Sender,
 		&i.FollowedUntil,
 		&i.AuthServerUrl,
+		&i.ReconnectEmail,
+		&i.ReconnectEmailAfter,
 	)
 	return i, err
 }
 
 const listApplications = `-- name: ListApplications :many
-SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url FROM applications ORDER BY id DESC
+SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url, reconnect_email, reconnect_email_after FROM applications ORDER BY id DESC
 `
 
 func (q *Queries) ListApplications(ctx context.Context) ([]Application, error) {
@@ -137,6 +145,8 @@ func (q *Queries) ListApplications(ctx context.Context) ([]Application, error) {
 			&i.Sender,
 			&i.FollowedUntil,
 			&i.AuthServerUrl,
+			&i.ReconnectEmail,
+			&i.ReconnectEmailAfter,
 		); err != nil {
 			return nil, err
 		}
@@ -164,18 +174,21 @@ func (q *Queries) LockApplication(ctx context.Context, id string) (string, error
 
 const updateApplication = `-- name: UpdateApplication :execrows
 UPDATE applications SET name = $1, test = $2, providers = $3, webhook_secret = $4,
-    sender = $5, auth_server_url = $6
-WHERE id = $7
+    sender = $5, auth_server_url = $6, reconnect_email = $7,
+    reconnect_email_after = $8
+WHERE id = $9
 `
 
 type UpdateApplicationParams struct {
-	Name          string
-	Test          bool
-	Providers     string
-	WebhookSecret []byte
-	Sender        string
-	AuthServerUrl string
-	ID            string
+	Name                string
+	Test                bool
+	Providers           string
+	WebhookSecret       []byte
+	Sender              string
+	AuthServerUrl       string
+	ReconnectEmail      bool
+	ReconnectEmailAfter int64
+	ID                  string
 }
 
 func (q *Queries) UpdateApplication(ctx context.Context, arg UpdateApplicationParams) (int64, error) {
@@ -186,6 +199,8 @@ func (q *Queries) UpdateApplication(ctx context.Context, arg UpdateApplicationPa
 		arg.WebhookSecret,
 		arg.Sender,
 		arg.AuthServerUrl,
+		arg.ReconnectEmail,
+		arg.ReconnectEmailAfter,
 		arg.ID,
 	)
 	if err != nil {

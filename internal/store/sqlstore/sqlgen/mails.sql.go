@@ -9,6 +9,31 @@ import (
 	"context"
 )
 
+const cancelMail = `-- name: CancelMail :execrows
+UPDATE mails SET status = 'canceled', body = $1, updated_at = $2
+WHERE id = $3 AND application_id = $4 AND status = 'queued'
+`
+
+type CancelMailParams struct {
+	Nothing       []byte
+	UpdatedAt     int64
+	ID            string
+	ApplicationID string
+}
+
+func (q *Queries) CancelMail(ctx context.Context, arg CancelMailParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, cancelMail,
+		arg.Nothing,
+		arg.UpdatedAt,
+		arg.ID,
+		arg.ApplicationID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const claimMails = `-- name: ClaimMails :many
 UPDATE mails SET due_at = $1
 WHERE id IN (SELECT m.id FROM mails m WHERE m.lane = $2 AND m.status = 'queued' AND m.due_at <= $3

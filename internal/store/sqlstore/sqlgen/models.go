@@ -34,6 +34,7 @@ type Account struct {
 	Watch         string
 	EventAt       int64
 	AuthServer    bool
+	Notify        string
 }
 
 type AccountMemory struct {
@@ -54,15 +55,17 @@ type ApiKey struct {
 }
 
 type Application struct {
-	ID            string
-	Name          string
-	Test          bool
-	Providers     string
-	WebhookSecret []byte
-	CreatedAt     int64
-	Sender        string
-	FollowedUntil int64
-	AuthServerUrl string
+	ID                  string
+	Name                string
+	Test                bool
+	Providers           string
+	WebhookSecret       []byte
+	CreatedAt           int64
+	Sender              string
+	FollowedUntil       int64
+	AuthServerUrl       string
+	ReconnectEmail      bool
+	ReconnectEmailAfter int64
 }
 
 type Audit struct {

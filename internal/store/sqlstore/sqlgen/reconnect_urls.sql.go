@@ -61,6 +61,23 @@ func (q *Queries) DeleteExpiredReconnectURLs(ctx context.Context, arg DeleteExpi
 	return result.RowsAffected()
 }
 
+const deleteReconnectURL = `-- name: DeleteReconnectURL :execrows
+DELETE FROM reconnect_urls WHERE id = $1 AND application_id = $2
+`
+
+type DeleteReconnectURLParams struct {
+	ID            string
+	ApplicationID string
+}
+
+func (q *Queries) DeleteReconnectURL(ctx context.Context, arg DeleteReconnectURLParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteReconnectURL, arg.ID, arg.ApplicationID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const deleteReconnectURLsOf = `-- name: DeleteReconnectURLsOf :execrows
 DELETE FROM reconnect_urls WHERE account_id = $1 AND application_id = $2
 `
