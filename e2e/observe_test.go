@@ -208,6 +208,28 @@ func TestAuditOnTheCommandLine(t *testing.T) {
 			t.Errorf("%s is not in the trail: %s", want, trail.out)
 		}
 	}
+	invited := s.command("operator", "invite", "ada@example.org", "--json")
+	if invited.code != 0 {
+		t.Fatal(invited.errOut)
+	}
+	url := dig([]byte(invited.out), "url")
+	s.seen.token(url[strings.LastIndexByte(url, '/')+1:])
+	if got := s.command("operator", "remove", "ada@example.org"); got.code != 0 {
+		t.Fatal(got.errOut)
+	}
+	if got := s.command("operator", "remove", "ada@example.org"); got.code != 1 {
+		t.Fatalf("an unknown operator: %d", got.code)
+	}
+	who := dig([]byte(invited.out), "operator_id")
+	operators := s.command("audit", "--json").out
+	for action, n := range map[string]int{"invite_operator": 1, "remove_operator": 2} {
+		if strings.Count(operators, `"action": "`+action+`"`) != n {
+			t.Errorf("%s: %s", action, operators)
+		}
+	}
+	if strings.Count(operators, `"target": "`+who+`"`) != 2 || strings.Contains(operators, "ada@example.org") {
+		t.Errorf("the operator's lines: %s", operators)
+	}
 	if own := s.command("audit", "--app", "Audited", "--json"); strings.Contains(own.out, "create_link") || strings.Count(own.out, "AuditEntry") != 3 {
 		t.Errorf("the application's own trail: %s", own.out)
 	}

@@ -149,6 +149,7 @@ func (e *Engine) keep(ctx context.Context, tx store.Tx, tgt target, p latchkey.P
 	if err != nil {
 		return stored{}, err
 	}
+	store.AuditOf(ctx).Target(tgt.app.ID, string(acc.ID))
 	if !sameHolder(acc, p, g.Identity) {
 		return stored{expected: acc.Identity}, nil
 	}

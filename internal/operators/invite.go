@@ -61,6 +61,7 @@ func (s *Service) Invite(ctx context.Context, i Invite) (Invitation, error) {
 		if err != nil {
 			return err
 		}
+		store.AuditOf(ctx).Target(i.ApplicationID, string(o.ID))
 		if i.Owner && !o.Owner {
 			o.Owner, o.UpdatedAt = true, now
 			if err := tx.Operators().Update(ctx, o); err != nil {

@@ -137,6 +137,7 @@ func (s *Service) Remove(ctx context.Context, email string) (latchkey.Operator, 
 			return errs.New(errs.Conflict, errs.CodeConflict, "This is the last owner of the installation. Invite another one first.")
 		}
 		gone = o
+		store.AuditOf(ctx).Target("", string(o.ID))
 		return tx.Operators().Delete(ctx, o.ID)
 	})
 	if err != nil {

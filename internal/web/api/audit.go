@@ -60,12 +60,14 @@ func action(rt route) string {
 		return rt.action
 	}
 	var b strings.Builder
-	for _, r := range rt.doc.id {
-		if r >= 'A' && r <= 'Z' {
+	id := rt.doc.id
+	capital := func(i int) bool { return id[i] >= 'A' && id[i] <= 'Z' }
+	for i := range id {
+		// A word begins at a capital, but not within an abbreviation: createOIDCClient has three words.
+		if i > 0 && capital(i) && (!capital(i-1) || i+1 < len(id) && !capital(i+1)) {
 			b.WriteByte('_')
-			r += 'a' - 'A'
 		}
-		b.WriteRune(r)
+		b.WriteString(strings.ToLower(id[i : i+1]))
 	}
 	return b.String()
 }

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,5 +93,55 @@ func TestAuditTrail(t *testing.T) {
 	r = h.as(h.app, "GET", "/v1/audit?limit=1", "")
 	if !strings.Contains(string(r.raw), `"action":"list_audit"`) || !strings.Contains(string(r.raw), string(k.ID)) || !strings.Contains(string(r.raw), `"outcome":"insufficient_permissions"`) {
 		t.Errorf("the refused key: %s", r.raw)
+	}
+}
+
+// TestAccountsAreAudited has each act on an account on record with its key, and what a check finds not
+// in the way of that.
+func TestAccountsAreAudited(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	do := func(status int, method, path, body string) reply {
+		t.Helper()
+		h.advance(10 * time.Second)
+		r := h.as(h.trial, method, path, body)
+		if r.status != status {
+			t.Fatalf("%s %s: %d %s", method, path, r.status, r.raw)
+		}
+		return r
+	}
+	login := `"username":"ok","password":"mock"`
+	id := do(201, "POST", "/v1/accounts", `{"provider":"MOCK",`+login+`,"account_id":"mine"}`).str("account_id")
+	do(200, "POST", "/v1/accounts", `{"provider":"MOCK",`+login+`,"account_id":"mine"}`)
+	do(200, "POST", "/v1/accounts/"+id, `{`+login+`}`)
+	do(200, "POST", "/v1/accounts/"+id+"/check", "")
+	do(200, "PATCH", "/v1/accounts/mine", `{"notify_email":"ada@example.org"}`)
+	do(201, "POST", "/v1/accounts/"+id+"/reconnect-url", "")
+	do(200, "DELETE", "/v1/accounts/"+id+"/reconnect-url", "")
+	do(200, "DELETE", "/v1/accounts/"+id, "")
+	do(404, "POST", "/v1/accounts/"+id+"/check", "")
+	h.advance(time.Second)
+	h.trail.Flush(t.Context())
+	r := h.as(h.trial, "GET", "/v1/audit?limit=100", "")
+	items, _ := r.body["items"].([]any)
+	var got []string
+	for _, item := range slices.Backward(items) {
+		m := item.(map[string]any)
+		actor := m["actor"].(map[string]any)
+		if actor["kind"] != "key" || actor["id"] != string(h.trial.APIKey.ID) {
+			t.Errorf("the actor is %v", actor)
+		}
+		got = append(got, fmt.Sprint(m["action"], " ", m["target"], " ", m["outcome"]))
+	}
+	want := []string{
+		"create_account " + id + " ok", "create_account " + id + " ok", "reconnect_account " + id + " ok", "check_account " + id + " ok",
+		"change_account mine ok", "create_reconnect_url " + id + " ok", "delete_reconnect_url " + id + " ok", "delete_account " + id + " ok",
+		"check_account " + id + " not_found",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if strings.Contains(string(r.raw), "ada@example.org") {
+		t.Error("the trail tells an address")
 	}
 }
