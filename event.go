@@ -126,6 +126,8 @@ type Delivery struct {
 	DueAt     time.Time
 	CreatedAt time.Time
 	UpdatedAt time.Time
+	// Trace is the span in which it was written, as the store found it; empty where nobody traces.
+	Trace string
 }
 
 // Attempt is one try at a delivery.

@@ -26,6 +26,7 @@ func TestTracesOfAJourney(t *testing.T) {
 	backend.await(t, l.id, "CREATION_SUCCESS")
 
 	var chain map[string]int
+	linked := false
 	eventually(t, time.Minute, "a whole trace arrives", func() bool {
 		spans := collector.Spans()
 		byID := map[string]*tracepb.Span{}
@@ -34,6 +35,10 @@ func TestTracesOfAJourney(t *testing.T) {
 		}
 		chain = map[string]int{}
 		for _, sp := range spans {
+			if sp.GetName() == "delivery" && len(sp.GetLinks()) == 1 {
+				from := byID[string(sp.GetLinks()[0].GetSpanId())]
+				linked = linked || from != nil && from.GetName() == "flow commit" && string(from.GetTraceId()) != string(sp.GetTraceId())
+			}
 			var names []string
 			for at := sp; at != nil; at = byID[string(at.GetParentSpanId())] {
 				names = append(names, at.GetName())
@@ -41,7 +46,8 @@ func TestTracesOfAJourney(t *testing.T) {
 			chain[strings.Join(names, " < ")]++
 		}
 		return chain["connect mail < work verify < /c/{token}/flow"] >= 2 && chain["flow commit < /c/{token}/flow"] > 0 &&
-			hasPrefix(chain, "job funnel") && hasPrefix(chain, "call webhook") && hasPrefix(chain, "POST /v1/")
+			linked &&
+			hasPrefix(chain, "job funnel") && chain["call webhook < delivery"] > 0 && hasPrefix(chain, "POST /v1/")
 	})
 	if t.Failed() {
 		t.Fatalf("what arrived: %v", chain)

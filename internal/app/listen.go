@@ -13,6 +13,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"latchkey"
 	"latchkey/internal/config"
@@ -133,9 +136,9 @@ func (l listenCmd) tell(c *console, m hooks.Message, client *http.Client, secret
 		return err
 	}
 	if l.JSON {
-		c.printf("%s\n", body)
+		c.printf("%s\n", visible(string(body)))
 	} else {
-		c.printf("%s  %-24s %s  %s\n", m.CreatedAt, m.Type, m.ID, m.Data)
+		c.printf("%s  %-24s %s  %s\n", m.CreatedAt, visible(string(m.Type)), visible(string(m.ID)), visible(string(m.Data)))
 	}
 	if l.Forward == "" {
 		return nil
@@ -159,6 +162,27 @@ func (l listenCmd) tell(c *console, m hooks.Message, client *http.Client, secret
 	_, _ = fmt.Fprintf(c.err, "  → %d in %s\n", res.StatusCode, c.now().Sub(begun).Round(time.Millisecond))
 	return nil
 }
+
+// visible shows what came from elsewhere without what a terminal would obey, or what turns a line around:
+// as JSON writes it, so that JSON stays JSON.
+func visible(s string) string {
+	if strings.IndexFunc(s, hidden) < 0 && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if !hidden(r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, u := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, "\\u%04x", u)
+		}
+	}
+	return b.String()
+}
+
+func hidden(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
 
 // beside reads the database of a running server.
 type beside struct {

@@ -34,6 +34,7 @@ const (
 	CodeWrongAccount        Code = "wrong_account"
 	CodeAccountExists       Code = "account_exists"
 	CodeCrossOrigin         Code = "cross_origin_request"
+	CodeWebhookLoop         Code = "webhook_loop"
 	CodeMisdirected         Code = "misdirected_request"
 	CodeSignInUsed          Code = "signin_used"
 	CodeOtherBrowser        Code = "other_browser"

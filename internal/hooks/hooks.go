@@ -58,6 +58,7 @@ type Hooks struct {
 	// observe may be nil.
 	observe   Observer
 	listeners *listeners
+	answers   answers
 	// pace of Run; tests have less patience.
 	beatEvery, deadAfter, lookEvery time.Duration
 }

@@ -9,11 +9,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"latchkey"
 	"latchkey/internal/safehttp"
 	"latchkey/internal/store"
+	"latchkey/internal/tracing"
 )
 
 // Bounds of one try.
@@ -65,11 +68,14 @@ type result struct {
 
 // try POSTs the payload once. It returns an error only for what is our own fault (a secret that does
 // not open, a shutdown in the middle): no try is counted then.
-func (h *Hooks) try(ctx context.Context, d latchkey.Delivery, t target) (result, error) {
+func (h *Hooks) try(ctx context.Context, d latchkey.Delivery, t target) (r result, err error) {
 	begun := h.now()
-	r := result{Attempt: latchkey.Attempt{DeliveryID: d.ID, Number: d.Attempts + 1, URL: t.url, At: begun.UTC().Truncate(time.Millisecond)}}
+	r = result{Attempt: latchkey.Attempt{DeliveryID: d.ID, Number: d.Attempts + 1, URL: t.url, At: begun.UTC().Truncate(time.Millisecond)}}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// A trace of its own that points at the one of the event: it may be sent days later.
+	ctx, span := tracing.StartLinked(ctx, d.Trace, "delivery", "latchkey.event_type", string(d.EventType), "latchkey.attempt", strconv.Itoa(d.Attempts+1))
+	defer func() { span.End(codeOf(r.Error)) }()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, bytes.NewReader(d.Payload))
 	if err != nil {
 		r.Error, r.hopeless = "invalid_url: The address is not one that can be called.", true
@@ -96,7 +102,7 @@ func (h *Hooks) try(ctx context.Context, d latchkey.Delivery, t target) (result,
 	late := time.AfterFunc(bodyTime, cancel)
 	body, _ := io.ReadAll(io.LimitReader(res.Body, maxResponse))
 	late.Stop()
-	r.Duration, r.HTTPStatus, r.Response = h.now().Sub(begun), res.StatusCode, body
+	r.Duration, r.HTTPStatus, r.Response = h.now().Sub(begun), res.StatusCode, h.answers.cut(receiverName(d), body, h.now())
 	switch {
 	case res.StatusCode >= 200 && res.StatusCode < 300:
 	case res.StatusCode >= 300 && res.StatusCode < 400:
@@ -108,6 +114,12 @@ func (h *Hooks) try(ctx context.Context, d latchkey.Delivery, t target) (result,
 		r.retryAfter = parseRetryAfter(res.Header, h.now())
 	}
 	return r, nil
+}
+
+// codeOf is the code that an attempt's error begins with.
+func codeOf(text string) string {
+	code, _, _ := strings.Cut(text, ":")
+	return code
 }
 
 // webhookID stays the same over all tries.

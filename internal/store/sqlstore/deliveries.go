@@ -9,6 +9,7 @@ import (
 	"latchkey"
 	"latchkey/internal/store"
 	"latchkey/internal/store/sqlstore/sqlgen"
+	"latchkey/internal/tracing"
 )
 
 type deliveries struct{ tx }
@@ -27,9 +28,10 @@ func (d deliveries) Create(ctx context.Context, vs ...latchkey.Delivery) error {
 	if len(vs) > 1 && !d.s.db.sqlite() {
 		return classify(d.createPipelined(ctx, vs))
 	}
+	trace := tracing.Carry(ctx)
 	for _, v := range vs {
 		err := d.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) {
-			return q.CreateDelivery(ctx, createDelivery(v))
+			return q.CreateDelivery(ctx, createDelivery(v, trace))
 		})
 		if err != nil {
 			return err
@@ -40,9 +42,9 @@ func (d deliveries) Create(ctx context.Context, vs ...latchkey.Delivery) error {
 
 // createPipelined sends the statements together.
 func (d deliveries) createPipelined(ctx context.Context, vs []latchkey.Delivery) error {
-	inserts := &pipeline{tx: d.open.postgres}
+	inserts, trace := &pipeline{tx: d.open.postgres}, tracing.Carry(ctx)
 	for _, v := range vs {
-		if _, err := sqlgen.New(inserts).CreateDelivery(ctx, createDelivery(v)); err != nil {
+		if _, err := sqlgen.New(inserts).CreateDelivery(ctx, createDelivery(v, trace)); err != nil {
 			return err
 		}
 	}
@@ -53,12 +55,12 @@ func (d deliveries) createPipelined(ctx context.Context, vs []latchkey.Delivery)
 	return err
 }
 
-func createDelivery(v latchkey.Delivery) sqlgen.CreateDeliveryParams {
+func createDelivery(v latchkey.Delivery, trace string) sqlgen.CreateDeliveryParams {
 	return sqlgen.CreateDeliveryParams{
 		ID: string(v.ID), ApplicationID: string(v.ApplicationID), EventID: string(v.EventID), LinkID: string(v.LinkID),
 		AccountID: string(v.AccountID), Url: v.URL, Payload: blob(v.Payload), Status: string(v.Status),
 		Attempts: int64(v.Attempts), CreatedAt: ms(v.CreatedAt), UpdatedAt: ms(v.UpdatedAt), EndpointID: string(v.EndpointID),
-		EventType: string(v.EventType), Queue: v.Queue, DueAt: ms(v.DueAt), Ordinal: ms(v.Ordinal), Sequence: v.Sequence,
+		EventType: string(v.EventType), Queue: v.Queue, DueAt: ms(v.DueAt), Ordinal: ms(v.Ordinal), Sequence: v.Sequence, Trace: trace,
 	}
 }
 
@@ -245,6 +247,6 @@ func deliveryFromRow(r sqlgen.Delivery) (latchkey.Delivery, error) {
 		LinkID: latchkey.LinkID(r.LinkID), AccountID: latchkey.AccountID(r.AccountID), URL: r.Url, Payload: bytesOf(r.Payload),
 		Status: latchkey.DeliveryStatus(r.Status), Attempts: int(r.Attempts), CreatedAt: at(r.CreatedAt), UpdatedAt: at(r.UpdatedAt),
 		EndpointID: latchkey.EndpointID(r.EndpointID), EventType: latchkey.EventType(r.EventType), Queue: r.Queue,
-		Ordinal: at(r.Ordinal), Sequence: r.Sequence, DueAt: at(r.DueAt),
+		Ordinal: at(r.Ordinal), Sequence: r.Sequence, DueAt: at(r.DueAt), Trace: r.Trace,
 	}, nil
 }

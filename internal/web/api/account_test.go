@@ -318,3 +318,13 @@ func TestKeysAndPermissions(t *testing.T) {
 		t.Error("the log holds a key, or not the id of one")
 	}
 }
+
+// TestWebhookLeadsNowhere refuses a webhook that a proxy leads back to an API, whatever key it carries.
+func TestWebhookLeadsNowhere(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	r := h.as(h.app, "POST", "/v1/links", `{"providers":"*"}`, "Webhook-Id: evt_06gzqw9sehevn1kee9bv1kvcwm", "Webhook-Signature: v1,AAAA", "Webhook-Timestamp: 1")
+	if r.status != 403 || !strings.Contains(string(r.raw), "errors/webhook_loop") {
+		t.Errorf("%d %s", r.status, r.raw)
+	}
+}

@@ -56,6 +56,12 @@ func (c *call) object() (*fields, error) { return decodeObject(c.body, c.lenient
 func (a *API) serve(rt route, lenient bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{r: r, lenient: lenient}
+		// A webhook that a proxy leads back here would make events, and with them webhooks, for ever. Its
+		// owner cannot take these headers away.
+		if r.Header.Get("Webhook-Id") != "" && r.Header.Get("Webhook-Signature") != "" {
+			web.WriteProblem(w, r, errs.New(errs.Forbidden, errs.CodeWebhookLoop, "This is a webhook, and not a request: webhooks do not lead to an API."))
+			return
+		}
 		if err := a.admit(rt, c); err != nil {
 			web.WriteProblem(w, r, err)
 			return

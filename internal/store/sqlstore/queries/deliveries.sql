@@ -1,7 +1,7 @@
 -- name: CreateDelivery :execrows
 INSERT INTO deliveries (id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at,
-    updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence, trace)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT DO NOTHING;
 
 -- name: GetDelivery :one

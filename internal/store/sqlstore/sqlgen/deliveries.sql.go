@@ -64,8 +64,8 @@ func (q *Queries) CancelDeliveries(ctx context.Context, arg CancelDeliveriesPara
 
 const createDelivery = `-- name: CreateDelivery :execrows
 INSERT INTO deliveries (id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at,
-    updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence, trace)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ON CONFLICT DO NOTHING
 `
 
@@ -87,6 +87,7 @@ type CreateDeliveryParams struct {
 	DueAt         int64
 	Ordinal       int64
 	Sequence      int64
+	Trace         string
 }
 
 func (q *Queries) CreateDelivery(ctx context.Context, arg CreateDeliveryParams) (int64, error) {
@@ -108,6 +109,7 @@ func (q *Queries) CreateDelivery(ctx context.Context, arg CreateDeliveryParams) 
 		arg.DueAt,
 		arg.Ordinal,
 		arg.Sequence,
+		arg.Trace,
 	)
 	if err != nil {
 		return 0, err
@@ -135,7 +137,7 @@ func (q *Queries) DeleteFinishedDeliveries(ctx context.Context, arg DeleteFinish
 }
 
 const getDelivery = `-- name: GetDelivery :one
-SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence FROM deliveries WHERE id = $1
+SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence, trace FROM deliveries WHERE id = $1
 `
 
 func (q *Queries) GetDelivery(ctx context.Context, id string) (Delivery, error) {
@@ -159,6 +161,7 @@ func (q *Queries) GetDelivery(ctx context.Context, id string) (Delivery, error) 
 		&i.DueAt,
 		&i.Ordinal,
 		&i.Sequence,
+		&i.Trace,
 	)
 	return i, err
 }
@@ -200,7 +203,7 @@ func (q *Queries) ListAttempts(ctx context.Context, deliveryID string) ([]Delive
 }
 
 const listDeliveriesByEndpoint = `-- name: ListDeliveriesByEndpoint :many
-SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence FROM deliveries
+SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence, trace FROM deliveries
 WHERE endpoint_id = $1 AND endpoint_id <> '' AND id < $2 AND application_id = $3
 ORDER BY id DESC LIMIT $4
 `
@@ -244,6 +247,7 @@ func (q *Queries) ListDeliveriesByEndpoint(ctx context.Context, arg ListDeliveri
 			&i.DueAt,
 			&i.Ordinal,
 			&i.Sequence,
+			&i.Trace,
 		); err != nil {
 			return nil, err
 		}
@@ -259,7 +263,7 @@ func (q *Queries) ListDeliveriesByEndpoint(ctx context.Context, arg ListDeliveri
 }
 
 const listDeliveriesByLink = `-- name: ListDeliveriesByLink :many
-SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence FROM deliveries WHERE link_id = $1 AND link_id <> '' AND application_id = $2 ORDER BY id
+SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence, trace FROM deliveries WHERE link_id = $1 AND link_id <> '' AND application_id = $2 ORDER BY id
 `
 
 type ListDeliveriesByLinkParams struct {
@@ -294,6 +298,7 @@ func (q *Queries) ListDeliveriesByLink(ctx context.Context, arg ListDeliveriesBy
 			&i.DueAt,
 			&i.Ordinal,
 			&i.Sequence,
+			&i.Trace,
 		); err != nil {
 			return nil, err
 		}
@@ -309,7 +314,7 @@ func (q *Queries) ListDeliveriesByLink(ctx context.Context, arg ListDeliveriesBy
 }
 
 const listDueDeliveries = `-- name: ListDueDeliveries :many
-SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence FROM deliveries WHERE queue = $1 AND status = 'pending' AND due_at > 0 AND due_at <= $2
+SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence, trace FROM deliveries WHERE queue = $1 AND status = 'pending' AND due_at > 0 AND due_at <= $2
 ORDER BY due_at LIMIT $3
 `
 
@@ -346,6 +351,7 @@ func (q *Queries) ListDueDeliveries(ctx context.Context, arg ListDueDeliveriesPa
 			&i.DueAt,
 			&i.Ordinal,
 			&i.Sequence,
+			&i.Trace,
 		); err != nil {
 			return nil, err
 		}
@@ -361,7 +367,7 @@ func (q *Queries) ListDueDeliveries(ctx context.Context, arg ListDueDeliveriesPa
 }
 
 const listUntried = `-- name: ListUntried :many
-SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence FROM deliveries WHERE queue = $1 AND status = 'pending' AND due_at = 0
+SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence, trace FROM deliveries WHERE queue = $1 AND status = 'pending' AND due_at = 0
 ORDER BY ordinal, sequence, id LIMIT $2
 `
 
@@ -397,6 +403,7 @@ func (q *Queries) ListUntried(ctx context.Context, arg ListUntriedParams) ([]Del
 			&i.DueAt,
 			&i.Ordinal,
 			&i.Sequence,
+			&i.Trace,
 		); err != nil {
 			return nil, err
 		}

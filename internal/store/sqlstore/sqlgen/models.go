@@ -106,6 +106,7 @@ type Delivery struct {
 	DueAt         int64
 	Ordinal       int64
 	Sequence      int64
+	Trace         string
 }
 
 type DeliveryAttempt struct {
