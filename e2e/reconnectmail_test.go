@@ -87,8 +87,12 @@ func askedByMail(t *testing.T, engine string) {
 	if log.text("items.0.kind") != "reconnect" {
 		t.Errorf("the log of mails is %s", log.body)
 	}
-	told := h.api.must(t, http.StatusOK, http.MethodGet, "/v1/events?type=account.reconnect_email", nil)
-	if told.text("items.0.data.account_id") != account || told.text("items.0.data.mail_id") != log.text("items.0.id") {
+	var told response
+	eventually(t, 30*time.Second, "the event can be read", func() bool {
+		told = h.api.must(t, http.StatusOK, http.MethodGet, "/v1/events?type=account.reconnect_email", nil)
+		return told.text("items.0.data.account_id") == account
+	})
+	if told.text("items.0.data.mail_id") != log.text("items.0.id") {
 		t.Errorf("told %s", told.body)
 	}
 
