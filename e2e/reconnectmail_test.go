@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -179,7 +180,7 @@ func parts(t *testing.T, m mailertest.Message) (header mail.Header, plain, html 
 	}
 	for r := multipart.NewReader(parsed.Body, params["boundary"]); ; {
 		part, err := r.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return parsed.Header, plain, html
 		}
 		if err != nil {

@@ -104,9 +104,13 @@ func (s *Service) ask(ctx context.Context, tx store.Tx, a *latchkey.Account) err
 	if err != nil {
 		return fmt.Errorf("remind: the application of an account: %w", err)
 	}
-	to, err := address.Parse(a.Notify.Email)
-	if !app.ReconnectEmail.Enabled || err != nil { // where it was given, a bad address was refused
+	if !app.ReconnectEmail.Enabled {
 		return nil
+	}
+	to, err := address.Parse(a.Notify.Email)
+	if err != nil { // it was checked when it was given
+		s.cfg.Log.WarnContext(ctx, "nobody can be asked to reconnect at this address", slog.String("account_id", string(a.ID)))
+		return nil //nolint:nilerr // an account's status does not wait for it
 	}
 	m := Mail{
 		ApplicationID: app.ID, To: to.Typed, Locale: a.Notify.Locale, Provider: a.Provider, Account: mask(a.Shown()), Reason: a.Reason,
