@@ -283,10 +283,10 @@ func TestAddressIsNotFlooded(t *testing.T) {
 	for _, email := range []string{"a@example.org", "A+1@example.org", "a+2@EXAMPLE.org", "a+3@example.org", "b@example.org"} {
 		h.found(h.account(email), refused, changed)
 	}
-	h.want("three a day", "queued", "queued", "queued", "failed reconnect_email_limit", "queued")
+	h.want("three a day", "queued", "queued", "queued", "queued reconnect_email_limit", "queued")
 	h.at = h.at.Add(24 * time.Hour)
 	h.found(h.account("a@example.org"), refused, changed)
-	h.want("the next day", "queued", "queued", "queued", "failed reconnect_email_limit", "queued", "queued")
+	h.want("the next day", "queued", "queued", "queued", "queued reconnect_email_limit", "queued", "queued")
 }
 
 // TestAddressChanges takes back what waits for another address.

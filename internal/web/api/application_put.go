@@ -14,9 +14,9 @@ import (
 
 // applicationChange describes the body of PUT /application; changeApplication reads it.
 type applicationChange struct {
-	Providers     []string `json:"providers,omitempty" maxItems:"20" nullable:"true" doc:"What its links may offer. null or an empty list: everything that is set up."`
-	AuthServerURL *string  `json:"auth_server_url,omitempty" maxLength:"2048" doc:"Where your authentication server is: https://, or http:// on your own network. null takes it away."`
-	Sender        *string  `json:"sender,omitempty" pattern:"^snd_[0-9a-z]{26}$" doc:"Whom the application's mail comes from: one of its senders whose address has agreed. null: the installation's default sender."`
+	Providers      []string              `json:"providers,omitempty" maxItems:"20" nullable:"true" doc:"What its links may offer. null or an empty list: everything that is set up."`
+	AuthServerURL  *string               `json:"auth_server_url,omitempty" maxLength:"2048" doc:"Where your authentication server is: https://, or http:// on your own network. null takes it away."`
+	Sender         *string               `json:"sender,omitempty" pattern:"^snd_[0-9a-z]{26}$" doc:"Whom the application's mail comes from: one of its senders whose address has agreed. null: the installation's default sender."`
 	ReconnectEmail *reconnectEmailChange `json:"reconnect_email,omitempty" doc:"Whether end users with a notify_email are asked by mail to reconnect an account that only they can mend. Off by default; null: off."`
 }
 
