@@ -38,19 +38,17 @@ func readReconnectEmail(f *fields) *latchkey.ReconnectEmail {
 		f.get(name)
 		return &latchkey.ReconnectEmail{}
 	}
-	in := f.within(name)
-	if in == nil {
-		return nil
-	}
-	if in.get("enabled") == nil {
-		in.fail("enabled", errs.CodeRequired, "Say true or false.")
-	}
-	v := latchkey.ReconnectEmail{Enabled: in.boolean("enabled", nil), After: defaultReconnectAfter * time.Minute}
-	if n, ok := in.integer("after_minutes", 0, maxReconnectAfter); ok {
-		v.After = time.Duration(n) * time.Minute
-	}
-	f.take(name, in)
-	return &v
+	var v *latchkey.ReconnectEmail
+	f.within(name, func(in *fields) {
+		if in.get("enabled") == nil {
+			in.fail("enabled", errs.CodeRequired, "Say true or false.")
+		}
+		v = &latchkey.ReconnectEmail{Enabled: in.boolean("enabled", nil), After: defaultReconnectAfter * time.Minute}
+		if n, ok := in.integer("after_minutes", 0, maxReconnectAfter); ok {
+			v.After = time.Duration(n) * time.Minute
+		}
+	})
+	return v
 }
 
 // changeApplication answers PUT /application: settings that are left out stay as they are.

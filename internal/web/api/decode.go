@@ -62,53 +62,24 @@ func isNull(v json.RawMessage) bool {
 	return len(v) == 4 && string(v) == "null"
 }
 
-// within reads a member that is an object of its own; nil where there is none, or it is something else.
-func (f *fields) within(name string) *fields {
-	v := f.get(name)
-	if v == nil {
-		return nil
-	}
-	in := &fields{lenient: f.lenient}
-	if err := json.Unmarshal(v, &in.raw); err != nil || in.raw == nil {
-		f.fail(name, errs.CodeInvalidType, "This must be an object.")
-		return nil
-	}
-	return in
-}
-
-// take notes what is wrong within a member.
-func (f *fields) take(name string, in *fields) {
-	in.unknown()
-	for _, p := range in.problem {
-		p.Field = name + "." + p.Field
-		f.problem = append(f.problem, p)
-	}
-}
-
 // done says everything that was wrong, unknown members included.
 func (f *fields) done() error {
-	f.unknown()
+	if !f.lenient && len(f.raw) > 0 {
+		var unknown []string
+		for name := range f.raw {
+			if !slices.Contains(f.asked, name) {
+				unknown = append(unknown, name)
+			}
+		}
+		slices.Sort(unknown)
+		for _, name := range unknown {
+			f.fail(showName(name), errs.CodeUnknownField, "This route has no field of that name.")
+		}
+	}
 	if len(f.problem) == 0 {
 		return nil
 	}
 	return errs.InvalidFields(f.problem...)
-}
-
-// unknown notes members that nobody asked for.
-func (f *fields) unknown() {
-	if f.lenient || len(f.raw) == 0 {
-		return
-	}
-	var unknown []string
-	for name := range f.raw {
-		if !slices.Contains(f.asked, name) {
-			unknown = append(unknown, name)
-		}
-	}
-	slices.Sort(unknown)
-	for _, name := range unknown {
-		f.fail(showName(name), errs.CodeUnknownField, "This route has no field of that name.")
-	}
 }
 
 // showName makes a name that the caller chose fit to be shown.

@@ -196,7 +196,7 @@ func (a *API) listMails(ctx context.Context, c *call) (answer, error) {
 	q := newQuery(c)
 	page, status := q.page("eml_"), latchkey.MailStatus(q.param("status"))
 	switch status {
-	case "", latchkey.MailQueued, latchkey.MailAccepted, latchkey.MailFailed, latchkey.MailExpired:
+	case "", latchkey.MailQueued, latchkey.MailAccepted, latchkey.MailFailed, latchkey.MailExpired, latchkey.MailCanceled:
 	default:
 		q.fail("status", errs.CodeInvalidValue, "This must be queued, accepted, failed or expired.")
 	}
@@ -287,7 +287,7 @@ func (a *API) mailRoutes() []route {
 			doc: doc{
 				id: "listMails", tag: tagMail, summary: "List mails",
 				text:    "What became of the application's mail, newest first, for 30 days. Texts are not kept: they hold codes.",
-				params:  append(pageParams(), param{name: "status", in: "query", text: "Only mails in this status.", enum: []any{"queued", "accepted", "failed", "expired"}}),
+				params:  append(pageParams(), param{name: "status", in: "query", text: "Only mails in this status.", enum: []any{"queued", "accepted", "failed", "expired", "canceled"}}),
 				answers: []docAnswer{{status: http.StatusOK, text: "A page of mails.", body: mailList{}}},
 			},
 		},
