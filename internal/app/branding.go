@@ -35,7 +35,7 @@ func (in *installation) themes(base *url.URL) func(context.Context, latchkey.App
 func (in *installation) theme(ctx context.Context, app latchkey.Application, base *url.URL) ui.Theme {
 	l := in.brands.Look(ctx, app.ID)
 	t := ui.Theme{
-		AppName: in.readerName(app, base), LogoURL: l.Logo, LogoDarkURL: l.LogoDark,
+		AppName: in.readerName(ctx, in.store, app, base), LogoURL: l.Logo, LogoDarkURL: l.LogoDark,
 		Brand: l.Palette.Accent, BrandInk: l.Palette.Ink, BrandDark: l.Palette.AccentDark, BrandDarkInk: l.Palette.InkDark,
 		HeaderHTML: template.HTML(l.Header), //nolint:gosec // branding cleaned it, when it was set and when it was read
 		Privacy:    l.Links.Privacy, Terms: l.Links.Terms, Support: l.Links.Support,

@@ -12,6 +12,7 @@ import (
 	"latchkey/internal/config"
 	"latchkey/internal/mailer"
 	"latchkey/internal/safehttp"
+	"latchkey/internal/store"
 	"latchkey/internal/web/senderproof"
 )
 
@@ -46,11 +47,11 @@ func (in *installation) newMailer() (*mailer.Service, error) {
 			MicrosoftAuthority: in.cfg.MicrosoftAuthority, MicrosoftGraph: in.cfg.MicrosoftGraphURL,
 			MicrosoftSMTP: submission(in.cfg.MicrosoftSMTP), GoogleSMTP: submission(in.cfg.GoogleSMTP),
 		},
-		AppName: func(app latchkey.Application) string {
-			return in.readerName(app, base)
+		AppName: func(ctx context.Context, tx store.Tx, app latchkey.Application) string {
+			return in.readerName(ctx, tx, app, base)
 		},
-		Accent: func(app latchkey.ApplicationID) (accent, ink string) {
-			p := in.brands.Look(context.Background(), app).Palette
+		Accent: func(ctx context.Context, tx store.Tx, app latchkey.ApplicationID) (accent, ink string) {
+			p := in.brands.LookIn(ctx, tx, app).Palette
 			return p.Accent, p.Ink
 		},
 	})

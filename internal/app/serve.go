@@ -20,6 +20,7 @@ import (
 	"latchkey/internal/config"
 	"latchkey/internal/connector"
 	"latchkey/internal/secret"
+	"latchkey/internal/store"
 	"latchkey/internal/store/sqlstore"
 	"latchkey/internal/web"
 	"latchkey/internal/web/api"
@@ -253,18 +254,17 @@ func (in *installation) background(ctx context.Context) {
 }
 
 // readerName is shownName, and for the zero application the installation's own name.
-func (in *installation) readerName(app latchkey.Application, base *url.URL) string {
+func (in *installation) readerName(ctx context.Context, tx store.Tx, app latchkey.Application, base *url.URL) string {
 	if app.ID == "" {
 		return base.Hostname()
 	}
-	return in.shownName(app, base)
+	return in.shownName(ctx, tx, app, base)
 }
 
 // shownName is what end users read as the application's name: the one of its branding, else its own.
 // "default" is nobody's name.
-func (in *installation) shownName(app latchkey.Application, base *url.URL) string {
-	// Not the caller's context: it may be one of a transaction, which what is remembered is no part of.
-	own := in.brands.Look(context.Background(), app.ID).Name
+func (in *installation) shownName(ctx context.Context, tx store.Tx, app latchkey.Application, base *url.URL) string {
+	own := in.brands.LookIn(ctx, tx, app.ID).Name
 	switch {
 	case own != "":
 		return own
@@ -277,12 +277,12 @@ func (in *installation) shownName(app latchkey.Application, base *url.URL) strin
 }
 
 // nameShown is shownName at the configured address, which Check has seen to be one.
-func (in *installation) nameShown(app latchkey.Application) string {
+func (in *installation) nameShown(ctx context.Context, tx store.Tx, app latchkey.Application) string {
 	base, err := url.Parse(in.cfg.BaseURL)
 	if err != nil {
 		return app.Name
 	}
-	return in.shownName(app, base)
+	return in.shownName(ctx, tx, app, base)
 }
 
 // handler puts the pages and the API behind the edge.

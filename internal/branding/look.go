@@ -127,6 +127,12 @@ func (k *looks) put(app latchkey.ApplicationID, v Stored, until time.Time, epoch
 // Look is how the application's pages look just now. It never fails: where nothing can be read, pages
 // look as they did, or plain.
 func (s *Service) Look(ctx context.Context, app latchkey.ApplicationID) *Look {
+	return s.LookIn(ctx, s.cfg.Store, app)
+}
+
+// LookIn is Look for whoever is inside a transaction: it reads by the transaction's own connection. With
+// another one, a burst of transactions that all need a second connection would wait for one another for ever.
+func (s *Service) LookIn(ctx context.Context, tx store.Tx, app latchkey.ApplicationID) *Look {
 	if app == "" {
 		return &Look{Radius: -1}
 	}
@@ -142,7 +148,7 @@ func (s *Service) Look(ctx context.Context, app latchkey.ApplicationID) *Look {
 		}
 		defer e.reading.Unlock()
 	}
-	v, err := read(ctx, s.cfg.Store, app)
+	v, err := read(ctx, tx, app)
 	if err != nil {
 		if !errors.Is(err, context.Canceled) {
 			s.cfg.Log.WarnContext(ctx, "branding not read", slog.String("app_id", string(app)), slog.String("cause", err.Error()))

@@ -238,7 +238,7 @@ func (e *Engine) newFlow(ctx context.Context, tx store.Tx, s seat, t *transit, c
 		CreatedAt: t.now, UpdatedAt: t.now, ExpiresAt: t.link.ExpiresAt.Add(latchkey.FlowGrace),
 	}
 	t.link.Status, t.link.FlowID, t.link.UpdatedAt = latchkey.LinkInProgress, t.flow.ID, t.now
-	start, err := e.startOf(ctx, tx, e.cfg.AppName(s.app), t.link, choices, a.Handheld)
+	start, err := e.startOf(ctx, tx, e.cfg.AppName(ctx, tx, s.app), t.link, choices, a.Handheld)
 	if err != nil {
 		return err
 	}

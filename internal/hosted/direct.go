@@ -96,7 +96,7 @@ func (e *Engine) Connect(ctx context.Context, app latchkey.Application, d Direct
 func (e *Engine) directTarget(ctx context.Context, app latchkey.Application, d DirectSpec) (target, connector.Start, latchkey.Provider, error) {
 	tgt := target{app: app, externalID: d.ExternalID, expected: d.ExpectedIdentity, name: d.Name, metadata: d.Metadata, authServer: d.AuthServer, notify: latchkey.Notify{Email: d.NotifyEmail}}
 	start := connector.Start{
-		Mode: connector.ModeCreate, ApplicationID: app.ID, ApplicationName: e.cfg.AppName(app), Name: d.Name, Email: d.Email, ExpectedIdentity: d.ExpectedIdentity,
+		Mode: connector.ModeCreate, ApplicationID: app.ID, ApplicationName: e.cfg.AppName(ctx, e.cfg.Store, app), Name: d.Name, Email: d.Email, ExpectedIdentity: d.ExpectedIdentity,
 		Proxy: d.Proxy,
 	}
 	if d.AuthServer {

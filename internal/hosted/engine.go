@@ -108,7 +108,8 @@ type Config struct {
 	// Owner names this process among the replicas.
 	Owner string
 	// AppName is what end users know an application by; its own name if nil.
-	AppName func(latchkey.Application) string
+	// It may be asked inside a transaction, whose connection is the only one that it may use.
+	AppName func(ctx context.Context, tx store.Tx, app latchkey.Application) string
 	// CallbackURL is the redirect URI of this installation.
 	CallbackURL string
 	Now         func() time.Time
@@ -142,7 +143,7 @@ func New(cfg Config) *Engine {
 		cfg.Wait = 400 * time.Millisecond
 	}
 	if cfg.AppName == nil {
-		cfg.AppName = func(app latchkey.Application) string { return app.Name }
+		cfg.AppName = func(_ context.Context, _ store.Tx, app latchkey.Application) string { return app.Name }
 	}
 	if cfg.Edge == nil {
 		cfg.Edge = func(string) {}

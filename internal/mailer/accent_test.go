@@ -1,11 +1,13 @@
 package mailer_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"latchkey"
 	"latchkey/internal/mailer"
+	"latchkey/internal/store"
 )
 
 // TestMailsTakeTheAccent paints our own mail in the application's colour, and fetches nothing for it.
@@ -13,7 +15,7 @@ func TestMailsTakeTheAccent(t *testing.T) {
 	t.Parallel()
 	painted := func(accent, ink string) string {
 		l := newLab(t, newHost(t, users()), func(c *mailer.Config) {
-			c.Accent = func(latchkey.ApplicationID) (string, string) { return accent, ink }
+			c.Accent = func(context.Context, store.Tx, latchkey.ApplicationID) (string, string) { return accent, ink }
 		})
 		l.await(l.app.ID, l.queue(mailer.Message{ApplicationID: l.app.ID, Locale: "en", Values: map[string]string{
 			mailer.ValueCode: "493021", mailer.ValueLink: "https://connect.test/signin/link/x",

@@ -94,7 +94,7 @@ func newLabOn(t testing.TB, o sqlstore.Options, host *mailertest.Server, change 
 	cfg := mailer.Config{
 		Store: l.store, Now: time.Now, Log: log, Dial: dial, DialRelay: dial, TLS: egress.TLSConfig, OAuth: egress.Client(safehttp.OAuth, safehttp.ClientOptions{}),
 		Default: mailer.Relay{Host: "localhost", Port: host.Port(), Encryption: mailer.EncryptionSTARTTLS, Username: "relay", Password: password, Email: "login@latchkey.test", Name: "Latchkey"},
-		AppName: func(latchkey.Application) string { return "Acme & Söhne" },
+		AppName: func(context.Context, store.Tx, latchkey.Application) string { return "Acme & Söhne" },
 		Poll:    20 * time.Millisecond, Jitter: func() float64 { return 0 },
 	}
 	if change != nil {

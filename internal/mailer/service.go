@@ -83,10 +83,11 @@ type Config struct {
 	// Providers are where Microsoft and Google are.
 	Providers Providers
 	// AppName is what readers know the application as; for the zero one, the installation.
-	AppName func(app latchkey.Application) string
+	// It is asked inside a transaction, whose connection is the only one that it may use.
+	AppName func(ctx context.Context, tx store.Tx, app latchkey.Application) string
 	// Accent is the application's colour and what is written on it, as "#rrggbb"; empty for ours. It may
 	// be nil.
-	Accent func(app latchkey.ApplicationID) (accent, ink string)
+	Accent func(ctx context.Context, tx store.Tx, app latchkey.ApplicationID) (accent, ink string)
 	// Poll is how often the outbox is looked at without being woken; 0 means every second.
 	Poll time.Duration
 	// Patience shortens how long a mail host is waited for; 0 leaves it at 20 s until we are logged in and
@@ -184,7 +185,7 @@ func (s *Service) Queue(ctx context.Context, tx store.Tx, m Message) (latchkey.M
 	if err != nil {
 		return "", err
 	}
-	c, err := s.render(ctx, tx, m, s.cfg.AppName(app))
+	c, err := s.render(ctx, tx, m, s.cfg.AppName(ctx, tx, app))
 	if err != nil {
 		return "", err
 	}

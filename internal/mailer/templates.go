@@ -147,7 +147,7 @@ func (s *Service) Preview(ctx context.Context, app latchkey.Application, locale 
 	}
 	values := map[string]string{
 		ValueCode: "123456", ValueLink: link, ValueDevice: "Firefox, Linux", ValueTime: s.now().Format("2006-01-02 15:04 UTC"),
-		"app": oneLine(s.cfg.AppName(app)), "minutes": "10",
+		"app": oneLine(s.cfg.AppName(ctx, s.cfg.Store, app)), "minutes": "10",
 	}
 	if t == nil {
 		kept, found, err := own(ctx, s.cfg.Store, Message{ApplicationID: app.ID}, locale)
@@ -155,7 +155,7 @@ func (s *Service) Preview(ctx context.Context, app latchkey.Application, locale 
 			return Rendered{}, err
 		}
 		if !found {
-			s.paint(values, app.ID)
+			s.paint(ctx, s.cfg.Store, values, app.ID)
 			c, err := s.words.render(KindSignIn, lang, values)
 			return Rendered(c), err
 		}

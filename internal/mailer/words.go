@@ -65,11 +65,11 @@ const (
 )
 
 // paint gives our own words the colours of the application.
-func (s *Service) paint(values map[string]string, app latchkey.ApplicationID) {
+func (s *Service) paint(ctx context.Context, tx store.Tx, values map[string]string, app latchkey.ApplicationID) {
 	if s.cfg.Accent == nil || app == "" {
 		return
 	}
-	values[valueAccent], values[valueInk] = s.cfg.Accent(app)
+	values[valueAccent], values[valueInk] = s.cfg.Accent(ctx, tx, app)
 }
 
 // render makes the words of a mail in the reader's language: the application's own, if it has any.
@@ -80,7 +80,7 @@ func (s *Service) render(ctx context.Context, tx store.Tx, m Message, name strin
 		values[k] = oneLine(v)
 	}
 	values["app"] = oneLine(name)
-	s.paint(values, m.ApplicationID)
+	s.paint(ctx, tx, values, m.ApplicationID)
 	values["minutes"] = strconv.Itoa(max(1, int(m.ExpiresAt.Sub(s.cfg.Now()).Round(time.Minute)/time.Minute)))
 	if m.Kind == KindSignIn && m.ApplicationID != "" {
 		t, found, err := own(ctx, tx, m, lang)

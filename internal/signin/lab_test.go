@@ -111,7 +111,7 @@ func newLab(t testing.TB, o sqlstore.Options) *lab {
 	l.mailer, err = mailer.New(mailer.Config{
 		Store: l.sql, Now: l.now, Log: log, Dial: dial, DialRelay: dial, TLS: egress.TLSConfig,
 		Default: mailer.Relay{Host: "localhost", Port: l.host.Port(), Encryption: mailer.EncryptionSTARTTLS, Email: "login@latchkey.test", Name: "Latchkey"},
-		AppName: func(latchkey.Application) string { return "Acme" }, Poll: 20 * time.Millisecond,
+		AppName: func(context.Context, store.Tx, latchkey.Application) string { return "Acme" }, Poll: 20 * time.Millisecond,
 	})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

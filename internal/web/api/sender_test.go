@@ -20,6 +20,7 @@ import (
 	"latchkey/internal/mailer"
 	"latchkey/internal/mailer/mailertest"
 	"latchkey/internal/safehttp"
+	"latchkey/internal/store"
 	"latchkey/internal/web/api"
 )
 
@@ -64,7 +65,7 @@ func newPost(t *testing.T) *post {
 	}
 	p.mailer, err = mailer.New(mailer.Config{
 		Store: p.store, Now: p.now, Log: log, Dial: dial, DialRelay: dial, TLS: egress.TLSConfig, OAuth: http.DefaultClient, Events: herald{p.now},
-		AppName: func(latchkey.Application) string { return "Acme" }, Poll: 20 * time.Millisecond,
+		AppName: func(context.Context, store.Tx, latchkey.Application) string { return "Acme" }, Poll: 20 * time.Millisecond,
 		Default: mailer.Relay{Host: "localhost", Port: host.Port(), Encryption: mailer.EncryptionSTARTTLS, Username: "relay", Password: canary, Email: "login@latchkey.test"},
 	})
 	if err != nil {

@@ -93,7 +93,7 @@ func newSite(t *testing.T, o sqlstore.Options) *site {
 	}
 	mail, err := mailer.New(mailer.Config{
 		Store: sql, Now: time.Now, Log: log, Default: mailer.Relay{Host: "localhost", Port: 25, Email: "login@latchkey.test"},
-		AppName: func(latchkey.Application) string { return "Acme" },
+		AppName: func(context.Context, store.Tx, latchkey.Application) string { return "Acme" },
 	})
 	must(t, err)
 	s.service = signin.New(signin.Config{Store: sql, Mail: outbox{mail, s}, MAC: ring, BaseURL: base, Now: time.Now, Log: log, Refused: mail.SendsFrom})
