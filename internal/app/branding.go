@@ -37,7 +37,7 @@ func (in *installation) theme(ctx context.Context, app latchkey.Application, bas
 	t := ui.Theme{
 		AppName: in.readerName(ctx, in.store, app, base), LogoURL: l.Logo, LogoDarkURL: l.LogoDark,
 		Brand: l.Palette.Accent, BrandInk: l.Palette.Ink, BrandDark: l.Palette.AccentDark, BrandDarkInk: l.Palette.InkDark,
-		HeaderHTML: template.HTML(l.Header), //nolint:gosec // branding cleaned it, when it was set and when it was read
+		HeaderHTML: template.HTML(l.Header), // branding cleaned it, when it was set and when it was read
 		Privacy:    l.Links.Privacy, Terms: l.Links.Terms, Support: l.Links.Support,
 	}
 	if l.Radius >= 0 {
@@ -60,3 +60,6 @@ func uploads(r *http.Request) bool {
 	}
 	return false
 }
+
+// previewFunc renders the first page of an application's links.
+type previewFunc = func(ctx context.Context, app latchkey.Application, lang, scheme string) ([]byte, error)

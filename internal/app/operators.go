@@ -43,13 +43,13 @@ const (
 	strangerBurst     = 20
 )
 
-func (in *installation) newDashboard(base *url.URL, codes dashboard.Codes) (*dashboard.Dashboard, error) {
+func (in *installation) newDashboard(base *url.URL, codes dashboard.Codes, preview previewFunc) (*dashboard.Dashboard, error) {
 	if !in.mailer.HasDefault() {
 		codes = nil // nothing would be sent
 	}
 	return dashboard.New(dashboard.Config{
 		BaseURL: base, Codes: codes, Now: in.now, Log: in.log, Operators: in.operators, Applications: in.apps, Links: in.engine, Accounts: in.accounts,
-		Webhooks: in.hooks, ProviderApps: in.clients, Senders: in.senders, Mails: in.mailer, Funnel: in.funnel, Trail: in.trail, Audit: in.store.Audit(),
+		Webhooks: in.hooks, ProviderApps: in.clients, Senders: in.senders, Mails: in.mailer, Branding: in.brands, Preview: preview, Funnel: in.funnel, Trail: in.trail, Audit: in.store.Audit(),
 		SignIns: in.signIns, OpenID: in.signIns,
 		StrangerLimit: web.Limit{PerSecond: strangerPerSecond, Burst: strangerBurst},
 	})

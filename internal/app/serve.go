@@ -327,7 +327,7 @@ func (in *installation) handler(stopping func() bool) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	board, err := in.newDashboard(base, signIns)
+	board, err := in.newDashboard(base, signIns, pages.Preview)
 	if err != nil {
 		return nil, err
 	}

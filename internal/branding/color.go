@@ -90,7 +90,7 @@ func toward(c, target string, passes func(string) bool) string {
 	const steps = 100
 	for i := range steps + 1 {
 		mix := func(from, to uint8) uint8 {
-			return uint8(math.Round(float64(from) + (float64(to)-float64(from))*float64(i)/steps)) //nolint:gosec // between two bytes
+			return uint8(math.Round(float64(from) + (float64(to)-float64(from))*float64(i)/steps))
 		}
 		if got := fmt.Sprintf("#%02x%02x%02x", mix(r, tr), mix(g, tg), mix(b, tb)); passes(got) {
 			return got

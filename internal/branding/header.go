@@ -112,7 +112,7 @@ func (c *cleaner) once(src string) (string, bool) {
 }
 
 func (c *cleaner) node(n *html.Node, depth int) {
-	switch n.Type { //nolint:exhaustive // comments, doctypes and what else there may be are left out
+	switch n.Type { // comments, doctypes and what else there may be are left out
 	case html.TextNode:
 		c.b.WriteString(html.EscapeString(printable(n.Data)))
 	case html.ElementNode:
@@ -260,7 +260,7 @@ func plainText(src string) string {
 	var b strings.Builder
 	hidden := false
 	for {
-		switch z.Next() { //nolint:exhaustive // what is no text is not read
+		switch z.Next() { // what is no text is not read
 		case html.ErrorToken:
 			return b.String()
 		case html.TextToken:

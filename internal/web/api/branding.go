@@ -36,6 +36,7 @@ const (
 	maxDataURL = branding.MaxUpload/3*4 + 100
 	maxColor   = 16
 	maxTexts   = 20
+	maxTextKey = 40
 )
 
 // picture is a logo that came along as a data URL.
@@ -80,7 +81,7 @@ func readBranding(f *fields) (*branding.Branding, []picture) {
 	})
 	f.within("texts", func(g *fields) {
 		for lang := range g.raw {
-			if words := g.flatMap(lang, maxTexts, maxNameOf, 1000); words != nil {
+			if words := g.flatMap(lang, maxTexts, maxTextKey, 1000); words != nil {
 				if b.Texts == nil {
 					b.Texts = map[string]map[string]string{}
 				}
@@ -281,24 +282,21 @@ func formFile(body []byte, boundary string) ([]byte, error) {
 	if boundary == "" {
 		return nil, broken
 	}
-	form := multipart.NewReader(bytes.NewReader(body), boundary)
-	for {
-		part, err := form.NextPart()
-		if errors.Is(err, io.EOF) {
-			return nil, errs.InvalidFields(errs.FieldError{Field: "image", Code: errs.CodeRequired, Message: "Send a file named \"image\"."})
-		}
-		if err != nil {
-			return nil, broken
-		}
-		if part.FormName() != "image" {
-			return nil, errs.InvalidFields(errs.FieldError{Field: showName(part.FormName()), Code: errs.CodeUnknownField, Message: "This route has no field of that name: send a file named \"image\"."})
-		}
-		data, err := io.ReadAll(part)
-		if err != nil {
-			return nil, broken
-		}
-		return data, nil
+	part, err := multipart.NewReader(bytes.NewReader(body), boundary).NextPart()
+	if errors.Is(err, io.EOF) {
+		return nil, errs.InvalidFields(errs.FieldError{Field: "image", Code: errs.CodeRequired, Message: "Send a file named \"image\"."})
 	}
+	if err != nil {
+		return nil, broken
+	}
+	if part.FormName() != "image" {
+		return nil, errs.InvalidFields(errs.FieldError{Field: showName(part.FormName()), Code: errs.CodeUnknownField, Message: "This route has no field of that name: send a file named \"image\"."})
+	}
+	data, err := io.ReadAll(part)
+	if err != nil {
+		return nil, broken
+	}
+	return data, nil
 }
 
 // listImages answers GET /branding/images, newest first like every list.

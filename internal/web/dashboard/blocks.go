@@ -28,6 +28,8 @@ type page struct {
 	Passkeys bool
 	// Frames lets it show another page of ours in a frame.
 	Frames bool
+	// Painting has the script loaded that shows colours while they are typed.
+	Painting bool
 	// refused tells that a form is shown again because something was wrong with it.
 	refused bool
 
@@ -75,6 +77,10 @@ type block struct {
 	Bars    *bars
 	Filter  *filterForm
 	Passkey *passkeyBlock
+	Preview *preview
+	Paint   *paint
+	Upload  *upload
+	Gallery []picture
 	Tiles   []tile
 	Steps   []step
 	Frame   *frameBlock
@@ -299,6 +305,7 @@ func settingsTabs() []struct{ tab, path string } {
 		{"mails", "/settings/mails"},
 		{"signin", "/signin"},
 		{"oidc", "/oidc-clients"},
+		{"branding", "/branding"},
 	}
 }
 

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"context"
 	"embed"
 	"fmt"
 	"html/template"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"latchkey"
 	"latchkey/internal/i18n"
 	"latchkey/internal/web"
 	"latchkey/internal/web/ui"
@@ -43,9 +45,13 @@ type Config struct {
 	Mails        Mails
 	SignIns      SignIns
 	OpenID       OpenID
-	Funnel       Funnel
-	Trail        Trail
-	Audit        AuditLog
+	Branding     Branding
+	// Preview renders the first page of an application's links as the reader of a language sees it, held
+	// to a scheme.
+	Preview func(ctx context.Context, app latchkey.Application, lang, scheme string) ([]byte, error)
+	Funnel  Funnel
+	Trail   Trail
+	Audit   AuditLog
 
 	// StrangerLimit bounds, for each address, what can be sent without being signed in.
 	StrangerLimit web.Limit
@@ -64,7 +70,7 @@ type Dashboard struct {
 	replays   *web.Limiter
 }
 
-type paths struct{ CSS, Own, JS, Passkey string }
+type paths struct{ CSS, Own, JS, Passkey, Branding string }
 
 // New makes the dashboard. It fails where a text or template is broken, or a route says no role.
 func New(cfg Config) (*Dashboard, error) {
@@ -73,7 +79,7 @@ func New(cfg Config) (*Dashboard, error) {
 		strangers: web.NewLimiter(cfg.StrangerLimit, cfg.Now), replays: newReplays(cfg.Now),
 	}
 	var words []fs.FS
-	for _, folder := range []string{"texts", "texts/mail", "texts/signin"} {
+	for _, folder := range []string{"texts", "texts/mail", "texts/signin", "texts/branding"} {
 		sub, err := fs.Sub(texts, folder)
 		if err != nil {
 			return nil, err
@@ -88,7 +94,7 @@ func New(cfg Config) (*Dashboard, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.assets = paths{CSS: a.URL("page.css"), Own: a.URL("dashboard.css"), JS: a.URL("page.js"), Passkey: a.URL("passkey.js")}
+	d.assets = paths{CSS: a.URL("page.css"), Own: a.URL("dashboard.css"), JS: a.URL("page.js"), Passkey: a.URL("passkey.js"), Branding: a.URL("branding.js")}
 	d.pages, err = template.New("").Funcs(template.FuncMap{"t": func(key string) string { return d.say(key) }}).ParseFS(templates, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)

@@ -60,7 +60,9 @@ type route struct {
 	action string
 	// counted has the audit trail count it, and not write a line for each: nothing is changed.
 	counted bool
-	handle  func(c *call) (answer, error)
+	// upload has the handler read the body itself, once it is known who sends it.
+	upload bool
+	handle func(c *call) (answer, error)
 }
 
 // call is one request, after everything that all routes have in common.
@@ -152,7 +154,7 @@ func (d *Dashboard) run(c *call) (answer, error) {
 }
 
 func (c *call) readForm() error {
-	if c.r.Method != http.MethodPost || strings.HasPrefix(c.r.Header.Get("Content-Type"), "application/json") {
+	if c.rt.upload || c.r.Method != http.MethodPost || strings.HasPrefix(c.r.Header.Get("Content-Type"), "application/json") {
 		return nil
 	}
 	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxForm)

@@ -21,6 +21,7 @@ func (d *Dashboard) routes() []route {
 	all = append(all, oidcRoutes()...)
 	all = append(all, templateRoutes()...)
 	all = append(all, mailRoutes()...)
+	all = append(all, brandingRoutes()...)
 	all = append(all, memberRoutes()...)
 	return append(all, auditRoutes()...)
 }

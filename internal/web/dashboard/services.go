@@ -7,6 +7,7 @@ import (
 
 	"latchkey"
 	"latchkey/internal/applications"
+	"latchkey/internal/branding"
 	"latchkey/internal/errs"
 	"latchkey/internal/funnel"
 	"latchkey/internal/hooks"
@@ -168,6 +169,17 @@ type OpenID interface {
 	DeleteClient(ctx context.Context, app latchkey.ApplicationID, id latchkey.OIDCClientID) error
 	SigningKeys(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.SigningKey, error)
 	RotateKeys(ctx context.Context, app latchkey.ApplicationID, atOnce bool) error
+}
+
+// Branding looks after how applications' pages look.
+type Branding interface {
+	Get(ctx context.Context, app latchkey.ApplicationID) (branding.Stored, error)
+	Change(ctx context.Context, app latchkey.ApplicationID, change func(branding.Branding) branding.Branding) (branding.Stored, []branding.Removal, error)
+	Reset(ctx context.Context, app latchkey.ApplicationID) error
+	AddImage(ctx context.Context, app latchkey.ApplicationID, data []byte, field string) (img latchkey.Image, made bool, err error)
+	Images(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.Image, error)
+	DeleteImage(ctx context.Context, app latchkey.ApplicationID, id latchkey.ImageID) error
+	Languages() []string
 }
 
 // Funnel reads how far links got.

@@ -174,7 +174,10 @@ func flowPath(token string) string { return "/c/" + url.PathEscape(token) + "/fl
 
 // model turns a View into a page.
 func (z *Wizard) model(r *http.Request, token string, v hosted.View) (*page, error) {
-	s := z.speaker(r, v)
+	return z.modelOf(r, z.speaker(r, v), token, v)
+}
+
+func (z *Wizard) modelOf(r *http.Request, s speaker, token string, v hosted.View) (*page, error) {
 	st := v.Step
 	p := z.frame(r, s)
 	p.Flow = flowPath(token)
