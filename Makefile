@@ -42,7 +42,7 @@ lint: $(TOOLS)/gofumpt-$(GOFUMPT) $(TOOLS)/golangci-lint-$(GOLANGCI)
 
 bench: deps ## the figures of docs/performance.md
 	@go run ./tools/bench
-	@go test -run '^$$' -bench 'Callback|Return|AccessToken|Refresh' -benchtime 2s ./internal/connector/oauthflow ./internal/accounts ./internal/web/api
+	@go test -run '^$$' -bench 'Callback|Return|AccessToken|Refresh' -benchtime 1s ./internal/connector/oauthflow ./internal/accounts ./internal/web/api
 
 fuzz: ## each fuzz target for ten seconds
 	@./scripts/fuzz.sh

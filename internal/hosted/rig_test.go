@@ -341,7 +341,7 @@ func (b *browser) login(user string) hosted.View {
 // await looks until the view satisfies ok.
 func (b *browser) await(what string, ok func(hosted.View) bool) hosted.View {
 	b.r.t.Helper()
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		v := b.view()
 		if ok(v) {

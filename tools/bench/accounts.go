@@ -41,7 +41,11 @@ type careFigures struct {
 	// down is how many accounts a provider refused at once, outage how many were told of that as of an
 	// outage, and wronged how many were sent to the wizard.
 	down, outage, wronged int
-	shares                map[int][]int // checks by replica, for so many replicas
+	// toldOutage and toldWronged are the same, as the backend heard it by webhook.
+	toldOutage, toldWronged int
+	// shares are checks by replica, for so many replicas.
+	shares         map[int][]int
+	sharedAccounts int
 }
 
 // crowd is a provider whose checks take no time, so that only ours is measured.
@@ -178,7 +182,7 @@ func (c *care) replicas(ctx context.Context, n int) (stop func(), err error) {
 		c.crowds = append(c.crowds, who)
 		st := c.stores[i]
 		s := accounts.New(accounts.Config{
-			Store: st, Events: hooks.New(hooks.Config{Store: st, Client: http.DefaultClient, Now: c.now, Log: c.log}), Seal: c.ring, Now: c.now, Log: c.log,
+			Store: st, Events: c.hooks(st), Seal: c.ring, Now: c.now, Log: c.log,
 			Connectors: map[latchkey.Provider]connector.Connector{latchkey.IMAP: who}, CheckRate: 1e9, CheckPoll: 20 * time.Millisecond,
 		})
 		wg.Go(func() {
@@ -188,6 +192,10 @@ func (c *care) replicas(ctx context.Context, n int) (stop func(), err error) {
 		})
 	}
 	return func() { cancel(); wg.Wait() }, nil
+}
+
+func (c *care) hooks(st *sqlstore.Store) *hooks.Hooks {
+	return hooks.New(hooks.Config{Store: st, Watch: st, Client: http.DefaultClient, Now: c.now, Log: c.log, Owner: "bench", Sole: true})
 }
 
 // idle waits until nothing is due.
@@ -289,7 +297,7 @@ func (c *care) pass(ctx context.Context, n int, f *careFigures, least time.Durat
 }
 
 // measureCare looks after n accounts on one database.
-func measureCare(ctx context.Context, name, dir, url string, n, down int) (f *careFigures, err error) {
+func measureCare(ctx context.Context, name, dir, url string, n int) (f *careFigures, err error) {
 	f = &careFigures{name: name, accounts: n, shares: map[int][]int{}}
 	c, err := newCare(ctx, dir, url)
 	if err != nil {
@@ -319,39 +327,129 @@ func measureCare(ctx context.Context, name, dir, url string, n, down int) (f *ca
 	if _, _, err = c.pass(ctx, 1, nil, 0); err != nil {
 		return nil, err
 	}
-	if _, _, err = c.pass(ctx, 1, f, 15*time.Second); err != nil {
+	if _, _, err = c.pass(ctx, 1, f, 10*time.Second); err != nil {
 		return nil, err
 	}
-	if url != "" {
-		for _, replicas := range []int{2, 4} {
-			say("%s: %d replicas", name, replicas)
-			c.offset.Add(int64(time.Hour))
-			if _, f.shares[replicas], err = c.pass(ctx, replicas, nil, 2*time.Second); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if down == 0 {
-		return f, nil
-	}
-	c.down = down * hosts / n
-	f.down = c.down * n / hosts
-	return f, c.outage(ctx, f)
+	return f, nil
 }
 
-// outage has the provider refuse everybody, and counts who was told that their user must act.
-func (c *care) outage(ctx context.Context, f *careFigures) error {
-	say("%s: an outage of the provider", f.name)
-	c.refuse.Store(true)
-	defer c.refuse.Store(false)
-	in := careFigures{}
-	for range 2 {
-		c.offset.Add(int64(40 * time.Minute))
-		if _, _, err := c.pass(ctx, 1, &in, time.Second); err != nil {
+// shared are the accounts that replicas share in the benchmark.
+const shared = 20_000
+
+// measureShares has two and four replicas on one database do each check once.
+func measureShares(ctx context.Context, f *careFigures, dir, url string) (err error) {
+	c, err := newCare(ctx, dir, url)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	f.sharedAccounts = min(shared, f.accounts)
+	if err := c.fill(ctx, f.sharedAccounts); err != nil {
+		return err
+	}
+	for _, replicas := range []int{2, 4} {
+		say("%s: %d replicas", f.name, replicas)
+		if _, f.shares[replicas], err = c.pass(ctx, replicas, nil, time.Second); err != nil {
 			return err
 		}
+		c.offset.Add(int64(time.Hour))
 	}
-	f.links = in.links
+	return nil
+}
+
+// measureOutage has a provider refuse so many accounts at once, and a quarter as many work beside them.
+func measureOutage(ctx context.Context, f *careFigures, dir, url string, down int) (err error) {
+	c, err := newCare(ctx, dir, url)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	n := down + down/4
+	say("%s: an outage of the provider of %d of %d accounts", f.name, down, n)
+	if err := c.fill(ctx, n); err != nil {
+		return err
+	}
+	c.down = down * min(hosts, n) / n
+	for i := range n {
+		if i%hosts < c.down {
+			f.down++
+		}
+	}
+	return c.outage(ctx, f)
+}
+
+// outage has the provider refuse its accounts, and counts who was told that their user must act: in the
+// table, and at the backend's webhook.
+func (c *care) outage(ctx context.Context, f *careFigures) (err error) {
+	backend, err := newSink(f.heard)
+	if err != nil {
+		return err
+	}
+	defer backend.close()
+	address, wanted := backend.url, []string{string(latchkey.EventAccountStatusChanged)}
+	h := c.hooks(c.store)
+	if _, err := h.CreateEndpoint(ctx, c.app, hooks.EndpointSpec{URL: &address, Events: &wanted}); err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(running) }()
+	defer func() { stop(); err = errors.Join(err, <-ended) }()
+	c.refuse.Store(true)
+	defer c.refuse.Store(false)
+	// One process sees all of it: one that has just begun would believe no refusal anyway.
+	quiet, err := c.replicas(ctx, 1)
+	if err != nil {
+		return err
+	}
+	in, done, aside := careFigures{}, make(chan struct{}), make(chan error, 1)
+	go func() { aside <- c.aside(ctx, &in, done) }()
+	for range 3 {
+		if err = c.idle(ctx); err != nil {
+			break
+		}
+		c.offset.Add(int64(20 * time.Minute))
+	}
+	close(done)
+	err = errors.Join(err, <-aside)
+	quiet()
+	if f.links = in.links; err != nil {
+		return err
+	}
+	if err := c.countTold(ctx, f); err != nil {
+		return err
+	}
+	return backend.await(ctx, f.outage+f.wronged)
+}
+
+// heard is the backend's webhook.
+func (f *careFigures) heard(s *sink, w http.ResponseWriter, r *http.Request) {
+	var m struct {
+		Data struct {
+			Status latchkey.AccountStatus `json:"status"`
+		} `json:"data"`
+	}
+	if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
+		http.Error(w, "not an event", http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	switch m.Data.Status {
+	case latchkey.AccountConnecting:
+		f.toldOutage++
+	case latchkey.AccountCredentials:
+		f.toldWronged++
+	}
+	s.n++
+	s.mu.Unlock()
+	w.WriteHeader(http.StatusNoContent)
+	select {
+	case s.moved <- struct{}{}:
+	default:
+	}
+}
+
+func (c *care) countTold(ctx context.Context, f *careFigures) error {
 	for before := ""; ; {
 		list, err := c.store.Accounts().List(ctx, c.app, store.Page{Limit: 250, Before: before})
 		if err != nil {

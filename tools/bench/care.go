@@ -40,13 +40,47 @@ func careOf(ctx context.Context, o options, dir string, m *measured) error {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return err
 		}
-		f, err := measureCare(ctx, e.name, folder, e.url, o.accounts, min(o.outage, o.accounts))
+		f, err := careFor(ctx, o, e.name, folder, e.url)
 		if err != nil {
 			return fmt.Errorf("accounts: %w", errors.Join(err, context.Cause(ctx)))
 		}
 		m.care = append(m.care, f)
 	}
 	return nil
+}
+
+// careFor looks after accounts on one database, each time on a fresh one.
+func careFor(ctx context.Context, o options, name, folder, url string) (*careFigures, error) {
+	fresh := func(part string) (dir, database string, err error) {
+		dir = filepath.Join(folder, part)
+		if err := os.MkdirAll(dir, 0o700); err != nil || url == "" {
+			return dir, "", err
+		}
+		database, err = emptyDatabase(ctx, url, "care_"+part)
+		return dir, database, err
+	}
+	dir, database, err := fresh("many")
+	if err != nil {
+		return nil, err
+	}
+	f, err := measureCare(ctx, name, dir, database, o.accounts)
+	if err != nil {
+		return nil, err
+	}
+	down := o.outage
+	if url != "" {
+		if dir, database, err = fresh("shared"); err == nil {
+			err = measureShares(ctx, f, dir, database)
+		}
+		down /= 5
+	}
+	if err != nil || down == 0 {
+		return f, err
+	}
+	if dir, database, err = fresh("outage"); err == nil {
+		err = measureOutage(ctx, f, dir, database, down)
+	}
+	return f, err
 }
 
 func quantile(all []time.Duration, q float64) time.Duration {
@@ -72,8 +106,9 @@ func (f *careFigures) rows() []row {
 	}
 	if f.down > 0 {
 		rows = append(rows, row{
-			fmt.Sprintf("%s, %d refused at once: told CREDENTIALS", f.name, f.down), "0", fmt.Sprint(f.wronged), fmt.Sprintf("told CONNECTING: %d", f.outage),
-			judge(f.wronged == 0 && f.outage >= f.down*99/100),
+			fmt.Sprintf("%s, %d refused at once: told CREDENTIALS", f.name, f.down), "0", fmt.Sprint(f.wronged + f.toldWronged),
+			fmt.Sprintf("told CONNECTING: %d, by webhook %d", f.outage, f.toldOutage),
+			judge(f.wronged+f.toldWronged == 0 && f.outage >= f.down*99/100 && f.toldOutage >= f.outage),
 		}, row{
 			fmt.Sprintf("%s: a link made meanwhile", f.name), "", ms(quantile(f.links, 0.99)) + " at p99", fmt.Sprintf("p50 %s, of %d", ms(quantile(f.links, 0.5)), len(f.links)), none,
 		})
@@ -85,8 +120,8 @@ func (f *careFigures) rows() []row {
 				sum += x
 			}
 			rows = append(rows, row{
-				fmt.Sprintf("%s%d replicas share the checks", on, n), "each account once", fmt.Sprint(s),
-				fmt.Sprintf("%d checks of %d accounts", sum, f.accounts), judge(sum == f.accounts),
+				fmt.Sprintf("%s, %d accounts: %d replicas share the checks", f.name, f.sharedAccounts, n), "each account once", fmt.Sprint(s),
+				fmt.Sprintf("%d checks of %d accounts", sum, f.sharedAccounts), judge(sum == f.sharedAccounts),
 			})
 		}
 	}

@@ -140,9 +140,14 @@ func (s *stage) webhook(ctx context.Context, p *process, url string) (string, er
 }
 
 // deliver measures the webhooks of a server of its own.
-func (e *engineFigures) deliver(ctx context.Context, st *stage, binary, database string, rounds int) (err error) {
+func (e *engineFigures) deliver(ctx context.Context, st *stage, binary, database string, rounds, events int) (err error) {
 	say("%s: deliveries", e.name)
-	p, err := st.serve(ctx, "deliveries-"+e.name, binary, nil, filepath.Join(st.dir, "deliveries-"+e.name), database)
+	host, mail, err := st.mailHost("deliveries-" + e.name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, host.Close()) }()
+	p, err := st.serve(ctx, "deliveries-"+e.name, binary, nil, filepath.Join(st.dir, "deliveries-"+e.name), database, mail...)
 	if err != nil {
 		return err
 	}
@@ -209,7 +214,7 @@ func (e *engineFigures) deliver(ctx context.Context, st *stage, binary, database
 		return err
 	}
 	good.reset()
-	if e.hooks.flood, err = st.flood(ctx, p, good, id, begun); err != nil || database == "" {
+	if e.hooks.flood, err = st.flood(ctx, p, good, id, begun, events); err != nil || database == "" {
 		return err
 	}
 	e.hooks.shared, err = st.pacedShared(ctx, e.name, binary, database, p, good)

@@ -3,7 +3,7 @@
 // net/http handler, a bare durable insert, bare mail handshakes) under the same load in interleaved
 // rounds. It prints one table; its exit status is 1 where a target is missed.
 //
-//	go run ./tools/bench               everything, about five minutes
+//	go run ./tools/bench               everything, about ten minutes
 //	go run ./tools/bench -short        one short round of each, to see that it works
 //	go run ./tools/bench -phones       WhatsApp: codes, idle sessions, restarts, about three minutes
 //	go run ./tools/bench -profile DIR  CPU profiles of the server under each load, no table
@@ -40,6 +40,8 @@ type options struct {
 	sqlite      bool
 	outage      int
 	only        bool
+	flood       int
+	limit       time.Duration
 	phones      bool
 }
 
@@ -57,24 +59,33 @@ func main() {
 	flag.IntVar(&o.journeys, "journeys", 600, "journeys a round")
 	flag.IntVar(&o.side, "side", 500, "journeys side by side")
 	flag.IntVar(&o.starts, "starts", 10, "starts of the server")
-	flag.DurationVar(&o.idle, "idle", 30*time.Second, "how long the server is left alone")
+	flag.DurationVar(&o.idle, "idle", 15*time.Second, "how long the server is left alone")
 	flag.BoolVar(&o.postgres, "postgres", true, "a second pass on PostgreSQL")
 	flag.BoolVar(&o.hooksOnly, "deliveries", false, "deliveries alone")
 	flag.BoolVar(&o.signInsOnly, "signins", false, "sign-ins alone")
 	flag.IntVar(&o.accounts, "accounts", 100_000, "connected accounts to look after; 0 for none")
-	flag.IntVar(&o.outage, "outage", 50_000, "how many of them their provider refuses at once; 0 for no outage")
+	flag.IntVar(&o.outage, "outage", 50_000, "how many accounts a provider refuses at once, on SQLite; a fifth of them on PostgreSQL; 0 for no outage")
 	flag.BoolVar(&o.sqlite, "sqlite", true, "the accounts on SQLite too")
+	flag.IntVar(&o.flood, "flood", 50_000, "how many deliveries come at once while people sign in")
+	flag.DurationVar(&o.limit, "limit", 12*time.Minute, "after which it gives up")
 	flag.BoolVar(&o.only, "accounts-only", false, "look after accounts, and measure nothing else")
 	flag.BoolVar(&o.phones, "phones", false, "accounts that are connected by a phone, and nothing else: about three minutes")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles into this folder, and no table")
 	flag.Parse()
 	if *short {
 		o.rounds, o.each, o.journeys, o.starts, o.idle = 1, time.Second, 120, 3, 2*time.Second
-		o.accounts, o.outage = min(o.accounts, 2000), min(o.outage, 1000)
+		o.accounts, o.outage, o.flood, o.limit = min(o.accounts, 2000), min(o.outage, 1000), min(o.flood, 10_000), min(o.limit, 4*time.Minute)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	exit(bench(ctx, o))
+	// What hangs is a defect, and must not look like a long run.
+	ctx, cancel := context.WithTimeoutCause(ctx, o.limit, fmt.Errorf("it was not done after %s: -limit allows more", o.limit))
+	defer cancel()
+	err := bench(ctx, o)
+	if why := context.Cause(ctx); err != nil && why != nil {
+		err = errors.Join(why, err)
+	}
+	exit(err)
 }
 
 func exit(err error) {

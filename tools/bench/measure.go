@@ -53,6 +53,7 @@ type measured struct {
 	mail       []mailReport
 	engines    []*engineFigures
 	care       []*careFigures
+	observed   observed
 }
 
 // contender is a server under load.
@@ -89,6 +90,9 @@ func measure(ctx context.Context, o options, dir, binary string, m *measured) (e
 		if err := underLoad(ctx, o, st, binary, databases, m); err != nil {
 			return err
 		}
+		if err := m.observe(ctx, o, st, binary); err != nil {
+			return fmt.Errorf("being observed: %w", err)
+		}
 	}
 	for _, e := range m.engines {
 		if o.hooksOnly {
@@ -102,7 +106,7 @@ func measure(ctx context.Context, o options, dir, binary string, m *measured) (e
 		if o.signInsOnly {
 			break
 		}
-		if err := e.deliver(ctx, st, binary, databases[e.name], o.rounds); err != nil {
+		if err := e.deliver(ctx, st, binary, databases[e.name], o.rounds, o.flood); err != nil {
 			return fmt.Errorf("%s: deliveries: %w", e.name, err)
 		}
 	}

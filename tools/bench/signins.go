@@ -23,33 +23,17 @@ const (
 // signIns measures sign-in requests on a server of their own, with a mail host behind it that takes the
 // mails meanwhile: challenge, outbox and limits in one durable transaction each.
 func (e *engineFigures) signIns(ctx context.Context, o options, st *stage, binary, database string) (err error) {
-	host, err := mailertest.Start(mailertest.Config{})
+	host, mail, err := st.mailHost(e.name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, host.Close()) }()
-	ca := filepath.Join(st.dir, "mail-"+e.name+".pem")
-	if err := os.WriteFile(ca, host.CAPEM(), 0o600); err != nil {
-		return err
-	}
-	addr, err := freeAddr()
-	if err != nil {
-		return err
-	}
-	env := append(st.environment(addr, filepath.Join(st.dir, "signins-"+e.name), database), "LATCHKEY_CA_FILE="+ca,
-		fmt.Sprintf("LATCHKEY_SMTP_URL=smtp+starttls://localhost:%d", host.Port()), "LATCHKEY_SMTP_FROM=Bench <login@bench.test>")
-	server, err := start(st.dir, "signins-"+e.name, addr, env, binary, "serve")
+	server, err := st.serve(ctx, "signins-"+e.name, binary, nil, filepath.Join(st.dir, "signins-"+e.name), database, mail...)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
-	if err := server.healthy(ctx, "/healthz"); err != nil {
-		return err
-	}
-	l := load{addr: addr, status: 202, holds: []byte(`"id":"sin_`), stride: addresses / signInConns}
-	for i := range addresses {
-		l.requests = append(l.requests, request("POST", addr, "/v1/signins", fmt.Appendf(nil, `{"email":"u%d@bench.test"}`, i), "X-API-KEY: "+st.apiKey))
-	}
+	l := st.signInLoad(server)
 	for range o.rounds {
 		r, err := l.run(ctx, min(o.conns, signInConns), o.each, server)
 		if err != nil {
@@ -59,6 +43,31 @@ func (e *engineFigures) signIns(ctx context.Context, o options, st *stage, binar
 		e.signIn = append(e.signIn, r)
 	}
 	return nil
+}
+
+// mailHost takes the mails of a server that is started with the environment. Its certificate is one of
+// those that are trusted, beside the stage's.
+func (s *stage) mailHost(name string) (*mailertest.Server, []string, error) {
+	host, err := mailertest.Start(mailertest.Config{})
+	if err != nil {
+		return nil, nil, err
+	}
+	ca := filepath.Join(s.dir, "mail-"+name+".pem")
+	if err := os.WriteFile(ca, append(s.mail.CAPEM(), host.CAPEM()...), 0o600); err != nil {
+		return nil, nil, errors.Join(err, host.Close())
+	}
+	return host, []string{
+		"LATCHKEY_CA_FILE=" + ca, fmt.Sprintf("LATCHKEY_SMTP_URL=smtp+starttls://localhost:%d", host.Port()), "LATCHKEY_SMTP_FROM=Bench <login@bench.test>",
+	}, nil
+}
+
+// signInLoad asks for sign-ins, of another address each.
+func (s *stage) signInLoad(server *process) load {
+	l := load{addr: server.addr, status: 202, holds: []byte(`"id":"sin_`), stride: addresses / signInConns}
+	for i := range addresses {
+		l.requests = append(l.requests, request("POST", server.addr, "/v1/signins", fmt.Appendf(nil, `{"email":"u%d@bench.test"}`, i), "X-API-KEY: "+s.apiKey))
+	}
+	return l
 }
 
 // signInConns is how many sign in at the same time: as many as the rivals were measured with.

@@ -108,12 +108,12 @@ func (s *stage) environment(listen, data, database string) []string {
 }
 
 // serve starts a server and waits until it is healthy.
-func (s *stage) serve(ctx context.Context, name, program string, args []string, data, database string) (*process, error) {
+func (s *stage) serve(ctx context.Context, name, program string, args []string, data, database string, env ...string) (*process, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(s.dir, name, addr, s.environment(addr, data, database), program, append(args, "serve")...)
+	p, err := start(s.dir, name, addr, append(s.environment(addr, data, database), env...), program, append(args, "serve")...)
 	if err != nil {
 		return nil, err
 	}

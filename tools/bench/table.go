@@ -75,6 +75,7 @@ func (m *measured) print(w io.Writer) bool {
 		for i, e := range m.engines {
 			rows = append(rows, m.engineRows(e, i == 0)...)
 		}
+		rows = append(rows, m.observed.rows()...)
 	}
 	for _, e := range m.engines {
 		if !m.options.hooksOnly {
