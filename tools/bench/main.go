@@ -67,14 +67,14 @@ func main() {
 	flag.IntVar(&o.outage, "outage", 50_000, "how many accounts a provider refuses at once, on SQLite; a fifth of them on PostgreSQL; 0 for no outage")
 	flag.BoolVar(&o.sqlite, "sqlite", true, "the accounts on SQLite too")
 	flag.IntVar(&o.flood, "flood", 50_000, "how many deliveries come at once while people sign in")
-	flag.DurationVar(&o.limit, "limit", 12*time.Minute, "after which it gives up")
+	flag.DurationVar(&o.limit, "limit", 20*time.Minute, "after which it gives up; with -short, 8 minutes")
 	flag.BoolVar(&o.only, "accounts-only", false, "look after accounts, and measure nothing else")
 	flag.BoolVar(&o.phones, "phones", false, "accounts that are connected by a phone, and nothing else: about three minutes")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles into this folder, and no table")
 	flag.Parse()
 	if *short {
 		o.rounds, o.each, o.journeys, o.starts, o.idle = 1, time.Second, 120, 3, 2*time.Second
-		o.accounts, o.outage, o.flood, o.limit = min(o.accounts, 2000), min(o.outage, 1000), min(o.flood, 10_000), min(o.limit, 4*time.Minute)
+		o.accounts, o.outage, o.flood, o.limit = min(o.accounts, 2000), min(o.outage, 1000), min(o.flood, 10_000), min(o.limit, 8*time.Minute)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
