@@ -218,7 +218,7 @@ func (f *form) wrong(err error) (*note, bool) {
 			}
 		}
 		if !found {
-			rest = append(rest, x.Field+": "+x.Message)
+			rest = append(rest, f.named(x.Field)+x.Message)
 		}
 	}
 	if len(e.Fields) == 0 {
@@ -228,6 +228,17 @@ func (f *form) wrong(err error) (*note, bool) {
 		rest = []string{e.Detail}
 	}
 	return &note{Tone: "bad", Text: strings.Join(rest, " ")}, true
+}
+
+// named is a field that the page does not show, before what is wrong with it; nothing where the page has
+// settled the field itself.
+func (f *form) named(field string) string {
+	for _, h := range f.Hidden {
+		if h.Name == field {
+			return ""
+		}
+	}
+	return field + ": "
 }
 
 // again shows a form with what was wrong with it.

@@ -118,6 +118,11 @@ func (c *call) todo(counts map[latchkey.AccountStatus]int64) ([]block, error) {
 				block{Links: []link{{c.say("todo.app_link"), c.appPath("/provider-apps/" + string(a.ID))}}})
 		}
 	}
+	senders, err := c.senderTodo()
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, senders...)
 	links, err := c.d.cfg.Links.Links(c.ctx, c.app.ID, store.LinkFilter{Now: c.d.now()}, store.Page{Limit: 1})
 	if err != nil || len(links) > 0 {
 		return out, err

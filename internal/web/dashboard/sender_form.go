@@ -30,7 +30,7 @@ func newSender(c *call) (answer, error) {
 // senderForm is for a new sender and for one that is there. Secrets are never shown again.
 func (c *call) senderForm(kind string, v latchkey.Sender) (*page, *form) {
 	p := &page{Title: c.say("senders.new_" + kind), Lead: c.say("senders.lead_" + kind), Crumb: &link{c.say("senders.title"), c.appPath(sendersPath)}}
-	f := &form{Action: c.appPath(sendersPath + "/new"), Submit: c.say("senders.save"), Cancel: c.appPath(sendersPath), Hidden: []field{{Name: "kind", Value: kind}}}
+	f := &form{Action: c.appPath(sendersPath + "/new"), Submit: c.say("senders.save"), Cancel: c.appPath(sendersPath), Hidden: []field{{Name: "kind", Value: kind}, {Name: "provider"}}}
 	kept := func(name string) string { return c.say("senders." + name) }
 	if v.ID != "" {
 		p.Title, p.Lead, p.Crumb = c.say("senders.edit", "email", v.Email), c.say("senders.edit_lead"), &link{from(v.Name, v.Email), c.senderPath(v.ID)}

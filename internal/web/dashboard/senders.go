@@ -2,9 +2,11 @@ package dashboard
 
 import (
 	"strconv"
+	"time"
 
 	"latchkey"
 	"latchkey/internal/applications"
+	"latchkey/internal/errs"
 )
 
 // The dashboard's names for how a sender logs in; the last two are of kind oauth.
@@ -276,7 +278,7 @@ func (c *call) senderFacts(v latchkey.Sender, waiting int) []fact {
 	}
 	return append(facts,
 		fact{c.say("senders.fallback_short"), cell{Text: yes[v.Fallback]}},
-		fact{c.say("senders.waiting"), cell{Text: number(int64(waiting)), Href: c.appPath("/settings/mails")}},
+		fact{c.say("senders.waiting"), cell{Text: number(int64(waiting)), Href: c.appPath("/settings/mails?status=queued")}},
 		fact{c.say("senders.checked"), when(v.CheckedAt)},
 		fact{c.say("senders.proven"), when(v.OwnedAt)},
 		fact{c.say("col.id"), cell{Text: string(v.ID), Mono: true}})
@@ -293,4 +295,33 @@ func useDefault(c *call) (answer, error) {
 	var none latchkey.SenderID
 	_, err := c.d.cfg.Applications.Change(c.ctx, c.app.ID, applications.Settings{Sender: &none})
 	return answer{to: c.appPath(sendersPath + "?done=default_used")}, err
+}
+
+// secretSoon is how long before its end a client secret is somebody's task.
+const secretSoon = 30 * 24 * time.Hour
+
+// senderTodo is what somebody should do about the sender that login emails come from.
+func (c *call) senderTodo() ([]block, error) {
+	if c.app.Sender == "" {
+		return nil, nil
+	}
+	v, err := c.d.cfg.Senders.Get(c.ctx, c.app.ID, c.app.Sender)
+	if errs.Is(err, errs.CodeNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	n := &note{Tone: "bad", Link: &link{c.say("todo.sender_link"), c.senderPath(v.ID)}}
+	switch ends := v.SecretExpiresAt; {
+	case v.OwnedAt.IsZero():
+		n.Tone, n.Title, n.Text = "warn", c.say("todo.sender_unproven_title", "email", v.Email), c.say("todo.sender_unproven")
+	case v.Problem != "":
+		n.Title, n.Text = c.say("todo.sender_title", "email", v.Email), c.trouble(v.Problem)+"."
+	case !ends.IsZero() && ends.Before(c.d.now().Add(secretSoon)):
+		n.Tone, n.Title, n.Text = "warn", c.say("todo.sender_secret_title", "day", ends.UTC().Format("2 Jan 2006")), c.say("todo.sender_secret", "email", v.Email)
+	default:
+		return nil, nil
+	}
+	return []block{{Note: n}}, nil
 }

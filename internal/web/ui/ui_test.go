@@ -155,6 +155,25 @@ func TestQRDrawsEveryModule(t *testing.T) {
 	}
 }
 
+// TestMailsAreApart: a mail in a frame runs nothing, fetches nothing and has an origin of its own; only
+// pages that say so show frames.
+func TestMailsAreApart(t *testing.T) {
+	t.Parallel()
+	h := http.Header{}
+	ui.PageHeaders(h)
+	if p := h.Get("Content-Security-Policy"); strings.Contains(p, "frame-src") || strings.Contains(p, "unsafe") {
+		t.Error(p)
+	}
+	ui.FrameHeaders(h)
+	if p := h.Get("Content-Security-Policy"); !strings.Contains(p, "frame-src 'self'") || !strings.Contains(p, "frame-ancestors 'none'") || strings.Contains(p, "unsafe") {
+		t.Error(p)
+	}
+	ui.MailHeaders(h)
+	if p := h.Get("Content-Security-Policy"); !strings.HasPrefix(p, "sandbox; default-src 'none'; ") || strings.Contains(p, "script") || strings.Contains(p, "allow-") || strings.Contains(p, "img-src") || h.Get("X-Frame-Options") != "SAMEORIGIN" {
+		t.Error(h)
+	}
+}
+
 func number(t *testing.T, s string) int {
 	t.Helper()
 	n, err := strconv.Atoi(s)
