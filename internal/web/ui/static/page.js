@@ -91,7 +91,7 @@ doc.addEventListener("click", async e => {
 });
 
 doc.addEventListener("submit", e => {
-  if (e.submitter?.formTarget) return; // its answer comes into a frame: the page stays
+  if (e.submitter?.formTarget) return; // into a frame
   if (sent) return e.preventDefault();
   sent = true;
   clearTimeout(timer);
