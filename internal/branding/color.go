@@ -127,7 +127,8 @@ func (c Colors) palette() Palette {
 		p.Ink = inkOn(p.Accent)
 	}
 	if p.AccentDark == "" {
-		p.AccentDark = visibleDark(p.Accent)
+		// Well above what has to be: nobody looked at it.
+		p.AccentDark = toward(p.Accent, inkLight, func(c string) bool { return least(c, paperDark, groundDark) >= MinText })
 	}
 	if p.InkDark == "" {
 		p.InkDark = inkOn(p.AccentDark)
