@@ -24,7 +24,8 @@ func TestBrandingFormsRender(t *testing.T) {
 	}
 	var b strings.Builder
 	err := d.pages.ExecuteTemplate(&b, "page", &page{Painting: true, frame: frame{Assets: d.assets}, Blocks: []block{
-		{Paint: f}, {Preview: &preview{Frames: []brandFrame{{"Light", "Preview", "/p?" + url.Values{"a": {"b"}}.Encode()}}}},
+		{Paint: f},
+		{Preview: &preview{Frames: []brandFrame{{"Light", "Preview", "/p?" + url.Values{"a": {"b"}}.Encode()}}}},
 		{Upload: &upload{Action: "/x", Use: field{Name: "use", Type: "select"}, Errs: []string{"no picture"}}},
 		{Gallery: []picture{{ID: "img_x", Src: "/assets/brand/img_x", Uses: []string{"Logo"}, Acts: []button{{Text: "Delete", Href: "/d"}}}}},
 	}})
