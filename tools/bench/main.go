@@ -43,6 +43,8 @@ type options struct {
 	flood       int
 	limit       time.Duration
 	phones      bool
+	// boardOnly measures pages of the dashboard alone.
+	boardOnly bool
 }
 
 func main() {
@@ -70,6 +72,7 @@ func main() {
 	flag.DurationVar(&o.limit, "limit", 20*time.Minute, "after which it gives up; with -short, 8 minutes")
 	flag.BoolVar(&o.only, "accounts-only", false, "look after accounts, and measure nothing else")
 	flag.BoolVar(&o.phones, "phones", false, "accounts that are connected by a phone, and nothing else: about three minutes")
+	flag.BoolVar(&o.boardOnly, "dashboard", false, "pages of the dashboard alone, of an application with -accounts of everything")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles into this folder, and no table")
 	flag.Parse()
 	if *short {
@@ -134,6 +137,15 @@ func bench(ctx context.Context, o options) (err error) {
 		return nil
 	}
 	m := measured{machine: describeMachine(), options: o}
+	if o.boardOnly {
+		if m.boards, err = measureBoards(ctx, o, dir, binary); err != nil {
+			return err
+		}
+		if !m.printBoards(os.Stdout) {
+			return errMissed
+		}
+		return nil
+	}
 	if m.binarySize, err = size(binary); err != nil {
 		return err
 	}

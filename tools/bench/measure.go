@@ -54,6 +54,7 @@ type measured struct {
 	engines    []*engineFigures
 	care       []*careFigures
 	observed   observed
+	boards     []*boardFigures
 }
 
 // contender is a server under load.

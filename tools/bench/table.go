@@ -103,6 +103,17 @@ func (m *measured) printCare(w io.Writer) bool {
 	return !slices.ContainsFunc(rows, func(r row) bool { return r.verdict == miss })
 }
 
+// printBoards is print for the dashboard alone.
+func (m *measured) printBoards(w io.Writer) bool {
+	var rows []row
+	for _, f := range m.boards {
+		rows = append(rows, f.rows()...)
+	}
+	fmt.Fprintf(w, "%s\n\n", m.machine)
+	writeTable(w, rows)
+	return !slices.ContainsFunc(rows, func(r row) bool { return r.verdict == miss })
+}
+
 func (m *measured) careRows() (rows []row) {
 	for _, f := range m.care {
 		rows = append(rows, f.rows()...)
