@@ -72,7 +72,7 @@ func main() {
 	flag.DurationVar(&o.limit, "limit", 20*time.Minute, "after which it gives up; with -short, 8 minutes")
 	flag.BoolVar(&o.only, "accounts-only", false, "look after accounts, and measure nothing else")
 	flag.BoolVar(&o.phones, "phones", false, "accounts that are connected by a phone, and nothing else: about three minutes")
-	flag.BoolVar(&o.boardOnly, "dashboard", false, "pages of the dashboard alone, of an application with -accounts of everything")
+	flag.BoolVar(&o.boardOnly, "dashboard", false, "pages of the dashboard alone, of an application with -accounts accounts")
 	flag.StringVar(&o.profile, "profile", "", "write CPU profiles into this folder, and no table")
 	flag.Parse()
 	if *short {
