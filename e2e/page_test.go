@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -195,4 +196,53 @@ func TestTypedWordsSurviveALook(t *testing.T) {
 		t.Errorf("typed and focus: %s", got)
 	}
 	quiet(t, tab)
+}
+
+// TestAPressOutlivesANewCode renews the page between the moment a button is pressed and the moment it is
+// let go, and under a button that has the focus: the press counts, and the focus stays.
+func TestAPressOutlivesANewCode(t *testing.T) {
+	s := newStage(t)
+	tab := browser.Open(t)
+	tab.View(390, 1000, "light")
+	v := wizardtest.View(t, "qr")
+	v.Step.Poll = 50 * time.Millisecond
+	const other = "button[name=action][value=switch_method]"
+	renew := func() {
+		t.Helper()
+		before := browser.Eval[string](tab, `document.querySelector("main svg").innerHTML`)
+		v.Step.Payload = strings.Replace(v.Step.Payload, "2@", "2@x", 1)
+		v.Step.Attempt++
+		s.engine.Set("x", v)
+		tab.Do(chromedp.Poll[chromedp.Void](`document.querySelector("main svg").innerHTML !== ` + strconv.Quote(before)))
+	}
+	pressed := func(by string) {
+		t.Helper()
+		eventually(t, 10*time.Second, "the press was lost ("+by+")", func() bool {
+			got := s.engine.Answers()
+			return len(got) > 0 && got[len(got)-1].Action == connector.ActSwitchMethod
+		})
+	}
+	s.engine.Set("x", v)
+	tab.Do(chromedp.Navigate(s.url+"/c/x"), chromedp.WaitVisible(chromedp.CSS(other)))
+	at := browser.Eval[[]float64](tab, `(() => { const r = document.querySelector("`+other+`").getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()`)
+	left := chromedp.Button("left")
+	tab.Do(chromedp.MouseEvent(chromedp.MousePressed, at[0], at[1], left, chromedp.ClickCount(1)))
+	renew()
+	renew()
+	tab.Do(chromedp.MouseEvent(chromedp.MouseReleased, at[0], at[1], left, chromedp.ClickCount(1)))
+	pressed("mouse")
+
+	s.engine.Set("y", v)
+	tab.Do(chromedp.Navigate(s.url+"/c/y"), chromedp.WaitVisible(chromedp.CSS(other)),
+		chromedp.Evaluate[chromedp.Void](`document.querySelector("`+other+`").focus()`))
+	n := len(s.engine.Answers())
+	before := browser.Eval[string](tab, `document.querySelector("main svg").innerHTML`)
+	v.Step.Payload = strings.Replace(v.Step.Payload, "2@", "2@y", 1)
+	s.engine.Set("y", v)
+	tab.Do(chromedp.Poll[chromedp.Void](`document.querySelector("main svg").innerHTML !== ` + strconv.Quote(before)))
+	if got := browser.Eval[string](tab, `document.activeElement.value || ""`); got != "switch_method" {
+		t.Errorf("the focus is on %q", got)
+	}
+	tab.Do(chromedp.KeyEvent("\r"))
+	eventually(t, 10*time.Second, "the key was lost", func() bool { return len(s.engine.Answers()) > n })
 }

@@ -57,12 +57,12 @@ func withError(s *connector.Step, field string, code errs.Code) *connector.Step 
 func waitStep(name string) *connector.Step {
 	if name == workQR {
 		return &connector.Step{
-			Kind: connector.KindWait, ID: stepOpening, Actions: actions(connector.ActSwitchMethod),
+			Kind: connector.KindWait, ID: stepOpening, Actions: actions(connector.ActSwitchMethod), Poll: pollFirst,
 			Progress: []connector.Progress{{Code: "telegram.reach", State: connector.ProgressNow}},
 		}
 	}
 	return &connector.Step{
-		Kind: connector.KindWait, ID: stepChecking,
+		Kind: connector.KindWait, ID: stepChecking, Poll: pollQR,
 		Progress: []connector.Progress{{Code: "telegram." + name, State: connector.ProgressNow}},
 	}
 }
@@ -76,8 +76,12 @@ func qrStep(s state) *connector.Step {
 	}
 }
 
-// pollQR is how soon a page looks whether the code was scanned.
-const pollQR = 400 * time.Millisecond
+// pollQR is how soon a page looks whether the code was scanned, or was right. pollFirst is how soon it
+// looks for the first code: nothing else is on the page.
+const (
+	pollQR    = 250 * time.Millisecond
+	pollFirst = 100 * time.Millisecond
+)
 
 // qrEnded is shown after the last code.
 func qrEnded() *connector.Step {

@@ -21,7 +21,11 @@ const (
 )
 
 // scanPoll is how soon the page looks whether the phone has agreed: who has just scanned is waiting.
-const scanPoll = 300 * time.Millisecond
+// firstPoll is how soon it looks for the first code: nothing else is on the page.
+const (
+	scanPoll  = 250 * time.Millisecond
+	firstPoll = 100 * time.Millisecond
+)
 
 // notes say what linking means, and that nobody at WhatsApp has agreed to it.
 func notes() []connector.Note {
@@ -48,7 +52,7 @@ func phoneStep(s state) *connector.Step {
 
 func connectingStep(s state) *connector.Step {
 	return &connector.Step{
-		Kind: connector.KindWait, ID: stepConnecting, Actions: s.ways(),
+		Kind: connector.KindWait, ID: stepConnecting, Actions: s.ways(), Poll: firstPoll,
 		Progress: []connector.Progress{{Code: "whatsapp.reach", State: connector.ProgressNow}, {Code: "whatsapp.code", State: connector.ProgressNext}},
 	}
 }

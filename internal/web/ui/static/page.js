@@ -49,21 +49,50 @@ async function look() {
   arm();
 }
 
+const alike = (a, b) => a.nodeName === b.nodeName &&
+  (a.nodeType !== 1 || ["id", "name", a.type === "submit" ? "value" : ""].every(k => a.getAttribute(k) === b.getAttribute(k)));
+
+// patch makes o what n is and keeps the nodes that are in both: a button that is being pressed while the
+// page renews itself stays the one that was pressed, and a field keeps what was typed.
+function patch(o, n) {
+  if (o.isEqualNode(n)) return;
+  if (o.nodeType !== 1 || o.nodeName === "svg") return o.replaceWith(n);
+  const typed = o.nodeName === "INPUT" && o.id && !o.readOnly;
+  for (const {name} of [...o.attributes]) if (!n.hasAttribute(name) && name !== "open") o.removeAttribute(name);
+  for (const {name, value} of n.attributes) if (!typed || name !== "value") o.setAttribute(name, value);
+  let at = o.firstChild;
+  for (const want of [...n.childNodes]) {
+    let have = at;
+    while (have && !alike(have, want)) have = have.nextSibling;
+    if (have) {
+      while (at !== have) at = drop(at);
+      at = have.nextSibling;
+      patch(have, want);
+    } else o.insertBefore(want, at);
+  }
+  while (at) at = drop(at);
+}
+
+const drop = gone => {
+  const next = gone.nextSibling;
+  gone.remove();
+  return next;
+};
+
 async function show() {
   const r = await fetch(location.href, {cache: "no-store"});
   if (!r.ok) return location.reload();
   const next = new DOMParser().parseFromString(await r.text(), "text/html"), n = next.querySelector("main"), o = main();
   if (sent || !n || n.innerHTML === o.innerHTML) return;
-  const same = n.dataset.step === o.dataset.step, held = doc.activeElement && doc.activeElement.id;
+  const same = n.dataset.step === o.dataset.step;
   for (const el of n.querySelectorAll("[autofocus]")) el.removeAttribute("autofocus");
-  if (same) for (const el of n.querySelectorAll("input[id]:not([readonly])")) el.value = doc.getElementById(el.id)?.value ?? el.value;
-  o.replaceWith(n);
   doc.title = next.title;
   if (same) {
-    const keep = held && doc.getElementById(held), now = n.querySelector(".now");
-    if (keep) keep.focus();
+    patch(o, n);
+    const now = o.querySelector(".now");
     if (now) tell(now.textContent);
   } else {
+    o.replaceWith(n);
     scrollTo(0, 0);
     (n.querySelector("[aria-invalid=true]") || n.querySelector("h1")).focus();
   }
