@@ -135,3 +135,9 @@ func TestCheckerSeesABadPage(t *testing.T) {
 		t.Errorf("the console told of %d refusals, want those of the style and of the script", refused)
 	}
 }
+
+// TestGalleryPhones looks at the pages of WhatsApp and Telegram, in their own words. The pictures are in
+// e2e/out/phones.
+func TestGalleryPhones(t *testing.T) {
+	lookAt(t, gallery(t, wizardtest.PhoneStates("en", "ar", "de"), wizardtest.PhoneConnectors()), wizardtest.PhoneStates("en", "ar", "de"), "phones", 390, 1200)
+}

@@ -72,7 +72,7 @@ func qrStep(s state) *connector.Step {
 	return &connector.Step{
 		Kind: connector.KindDisplay, ID: stepQR, Display: connector.DisplayQR, Payload: loginURL(s.Token), ExpiresAt: s.Expires,
 		Attempt: s.Codes, Attempts: codesShown, Poll: pollQR, Actions: actions(connector.ActSwitchMethod),
-		Notes: []connector.Note{{Level: connector.NoteInfo, Code: "telegram_device"}},
+		Notes: notes(),
 	}
 }
 
@@ -91,9 +91,15 @@ func qrEnded() *connector.Step {
 	}, "", errs.CodeCodeExpired)
 }
 
+// notes say what linking means, and that nobody at Telegram has agreed to it.
+func notes() []connector.Note {
+	return []connector.Note{{Level: connector.NoteInfo, Code: "telegram_device"}, {Level: connector.NoteWarn, Code: "telegram_unofficial"}}
+}
+
 func phoneStep(s state) *connector.Step {
 	return &connector.Step{
-		Kind: connector.KindForm, ID: stepPhone, Actions: actions(connector.ActSubmit, connector.ActSwitchMethod),
+		Notes: notes(),
+		Kind:  connector.KindForm, ID: stepPhone, Actions: actions(connector.ActSubmit, connector.ActSwitchMethod),
 		Fields: []connector.Field{{
 			Name: "phone", Type: connector.FieldTel, Required: true, Value: s.Phone, Autocomplete: "tel", MaxLength: maxTyped,
 		}},
