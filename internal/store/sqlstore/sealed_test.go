@@ -36,7 +36,7 @@ func newAccount(app latchkey.ApplicationID, secret string) latchkey.Account {
 }
 
 // sealedValues is how many fill writes.
-const sealedValues = 15
+const sealedValues = 16
 
 func newProviderApp(app latchkey.ApplicationID, secret string) latchkey.ProviderApp {
 	now := time.Now()
@@ -76,6 +76,9 @@ func fill(t *testing.T, s *sqlstore.Store, secret string, key byte) (latchkey.Ap
 	must(t, s.Flows().Save(t.Context(), f, 0, 0))
 	must(t, s.Accounts().Create(t.Context(), acc))
 	must(t, s.Accounts().Update(t.Context(), acc))
+	l := newLink(a.ID)
+	l.Proxy = &latchkey.Proxy{Protocol: latchkey.ProxyHTTP, Host: "proxy.example", Port: 3128, Username: "x", Password: secret}
+	must(t, s.Links().Create(t.Context(), l))
 	must(t, s.ProviderApps().Create(t.Context(), newProviderApp(a.ID, secret)))
 	must(t, s.Senders().Create(t.Context(), newSender(a.ID, secret)))
 	must(t, s.Mails().Create(t.Context(), newMail(a.ID, secret)))

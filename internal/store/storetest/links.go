@@ -53,6 +53,18 @@ func testLinkRoundTrip(t *testing.T, ctx context.Context, tx store.Tx) {
 	got, err := tx.Links().Get(ctx, l.ApplicationID, l.ID)
 	ok(t, "get", err)
 	want(t, "get", got, l)
+	none, err := tx.Links().Proxy(ctx, l.ID)
+	ok(t, "proxy", err)
+	want(t, "no proxy", none, nil)
+	through := link(l.ApplicationID, moment())
+	through.Proxy = &latchkey.Proxy{Protocol: latchkey.ProxySOCKS5, Host: "fd00::5", Port: 1080, Username: "u", Password: "p\u202e\\ "}
+	ok(t, "create with a proxy", tx.Links().Create(ctx, through))
+	proxy, err := tx.Links().Proxy(ctx, through.ID)
+	ok(t, "proxy", err)
+	want(t, "proxy", proxy, through.Proxy)
+	_, err = tx.Links().Proxy(ctx, "lnk_none")
+	wantErr(t, "proxy of an unknown link", err, store.ErrNotFound)
+
 	got, err = tx.Links().ByToken(ctx, l.TokenHash)
 	ok(t, "by token", err)
 	want(t, "by token", got, l)
