@@ -180,9 +180,7 @@ func TestDemoPhones(t *testing.T) {
 	says("tom", "Northwind CRM")
 	look("phones-4")
 	for _, b := range []*browser.Tab{desk, hand} {
-		if c := b.Console(); len(c) > 0 {
-			t.Errorf("the console says %q", c)
-		}
+		quiet(t, b)
 	}
 }
 

@@ -52,8 +52,7 @@ async function look() {
 const alike = (a, b) => a.nodeName === b.nodeName &&
   (a.nodeType !== 1 || ["id", "name", a.type === "submit" ? "value" : ""].every(k => a.getAttribute(k) === b.getAttribute(k)));
 
-// patch makes o what n is and keeps the nodes that are in both: a button that is being pressed while the
-// page renews itself stays the one that was pressed, and a field keeps what was typed.
+// patch makes o what n is and keeps the nodes in both: the button being pressed, the field typed into.
 function patch(o, n) {
   if (o.isEqualNode(n)) return;
   if (o.nodeType !== 1 || o.nodeName === "svg") return o.replaceWith(n);
@@ -61,9 +60,12 @@ function patch(o, n) {
   for (const {name} of [...o.attributes]) if (!n.hasAttribute(name) && name !== "open") o.removeAttribute(name);
   for (const {name, value} of n.attributes) if (!typed || name !== "value") o.setAttribute(name, value);
   let at = o.firstChild;
-  for (const want of [...n.childNodes]) {
+  const all = [...n.childNodes];
+  for (const [i, want] of all.entries()) {
+    // What is passed over goes.
+    const later = x => x.nodeType === 1 && all.slice(i + 1).some(w => alike(x, w));
     let have = at;
-    while (have && !alike(have, want)) have = have.nextSibling;
+    while (have && !alike(have, want)) have = want.nodeType !== 1 || later(have) ? null : have.nextSibling;
     if (have) {
       while (at !== have) at = drop(at);
       at = have.nextSibling;
