@@ -76,6 +76,9 @@ func (z *Wizard) buttonsOf(p *page, s speaker, v hosted.View) {
 			continue
 		}
 		add(&p.More, a)
+		if a == connector.ActRefresh && st.Kind == connector.KindDisplay && st.Payload == "" {
+			p.More[len(p.More)-1].Quiet = false // there is nothing else to be done
+		}
 		if a == connector.ActResend {
 			p.More[len(p.More)-1].Wait = s.countdown("page.resend_in", z.secondsLeft(st.ResendAt))
 		}
