@@ -52,7 +52,7 @@ async function look() {
 const alike = (a, b) => a.nodeName === b.nodeName &&
   (a.nodeType !== 1 || ["id", "name", a.type === "submit" ? "value" : ""].every(k => a.getAttribute(k) === b.getAttribute(k)));
 
-// patch makes o what n is and keeps the nodes in both: the button being pressed, the field typed into.
+// patch makes o what n is, and keeps the nodes in both: a button being pressed, a field typed into.
 function patch(o, n) {
   if (o.isEqualNode(n)) return;
   if (o.nodeType !== 1 || o.nodeName === "svg") return o.replaceWith(n);
@@ -62,7 +62,6 @@ function patch(o, n) {
   let at = o.firstChild;
   const all = [...n.childNodes];
   for (const [i, want] of all.entries()) {
-    // What is passed over goes.
     const later = x => x.nodeType === 1 && all.slice(i + 1).some(w => alike(x, w));
     let have = at;
     while (have && !alike(have, want)) have = want.nodeType !== 1 || later(have) ? null : have.nextSibling;
