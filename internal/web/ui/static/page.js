@@ -52,7 +52,7 @@ async function look() {
 const alike = (a, b) => a.nodeName === b.nodeName &&
   (a.nodeType !== 1 || ["id", "name", a.type === "submit" ? "value" : ""].every(k => a.getAttribute(k) === b.getAttribute(k)));
 
-// patch makes o what n is, and keeps the nodes in both: a button being pressed, a field typed into.
+// patch makes o what n is and keeps nodes in both: a button being pressed, a field typed into.
 function patch(o, n) {
   if (o.isEqualNode(n)) return;
   if (o.nodeType !== 1 || o.nodeName === "svg") return o.replaceWith(n);
