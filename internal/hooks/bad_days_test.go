@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os/exec"
@@ -382,6 +383,52 @@ func TestReplayOfWhatJustHappened(t *testing.T) {
 		until(t, "the event, and its replay", func() bool { return l.count() >= 2 })
 		if l.distinct() != 1 {
 			t.Errorf("%d ids for one event", l.distinct())
+		}
+	})
+}
+
+// TestRetriesSurviveAClockThatWasAhead puts the clock ten years ahead while a try fails, and back: neither
+// the process that saw it nor one that comes after leaves the retry where it was put.
+func TestRetriesSurviveAClockThatWasAhead(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, db database) {
+		for _, restarted := range []bool{false, true} {
+			r := db.replica(t, "one")
+			var ahead atomic.Int64
+			now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+			remake := func() {
+				r.hooks = hooks.New(hooks.Config{
+					Store: r.store, Watch: r.store, Now: now, Log: slog.New(slog.DiscardHandler), Owner: "one", Sole: db.url == "", Client: http.DefaultClient,
+				})
+				r.run()
+			}
+			var tries atomic.Int64
+			receiver := newReceiver(t, func(http.ResponseWriter, *http.Request) {})
+			receiver.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if tries.Add(1) == 1 {
+					w.WriteHeader(http.StatusInternalServerError)
+				}
+			})
+			remake()
+			e := r.endpoint(receiver.URL, "account.*")
+			ahead.Store(int64(10 * 365 * 24 * time.Hour))
+			r.emit(r.account())
+			recorded := func(attempts int) func() bool {
+				return func() bool {
+					page, err := r.store.Deliveries().ByEndpoint(t.Context(), r.app.ID, e.ID, store.Page{Limit: 9})
+					return err == nil && len(page) == 1 && page[0].Attempts == attempts
+				}
+			}
+			until(t, "the first try to be recorded", recorded(1))
+			if restarted {
+				r.stop()
+			}
+			ahead.Store(0)
+			if restarted {
+				remake()
+			}
+			until(t, "the retry", recorded(2))
+			r.stop()
 		}
 	})
 }

@@ -245,7 +245,7 @@ func (d *dispatcher) pump(q *queue) {
 		q.begin(it)
 		d.aside(func() { d.fly(q, it) })
 	}
-	retries := !q.retryAt.IsZero() && !q.retryAt.After(d.h.now())
+	retries := q.retriesDue(d.h.now())
 	if retries || q.more && (len(q.waiting) < q.wanted()/2 || stuck && q.untried < mostHeld) {
 		d.load(q)
 	}
@@ -268,7 +268,7 @@ func (d *dispatcher) read(q *queue) {
 	d.loads++
 	now := d.h.now()
 	page := q.untried + q.wanted()
-	retries := !q.retryAt.IsZero() && !q.retryAt.After(now)
+	retries := q.retriesDue(now)
 	retryPage := q.retries + max(2, q.wanted()/2)
 	untried := q.more
 	if untried {
@@ -288,6 +288,9 @@ func (d *dispatcher) read(q *queue) {
 		}
 		if retries && r.err == nil {
 			r.next, r.err = ds.NextRetry(d.tries, q.id)
+		}
+		if r.err == nil && len(r.due) == 0 && stranded(r.next, now) {
+			r.due, r.err = ds.Due(d.tries, q.id, r.next, retryPage)
 		}
 		d.post(func() { d.loaded(q, r, len(r.untried) == page, now) })
 	})
@@ -318,7 +321,7 @@ func (d *dispatcher) loaded(q *queue, r reading, more bool, now time.Time) {
 	clear(q.ended)
 	q.more = q.more || more
 	if !r.next.IsZero() {
-		if !r.next.After(now) { // held already, or more than were read
+		if !r.next.After(now) || stranded(r.next, now) { // held already, or more than were read
 			r.next = now.Add(lookEvery)
 		}
 		q.later(r.next)
@@ -434,7 +437,7 @@ func (d *dispatcher) ticked() {
 			q.rest, q.more = time.Time{}, true
 			q.later(now)
 		}
-		if !q.retryAt.IsZero() && !now.Before(q.retryAt) {
+		if q.retriesDue(now) {
 			d.pump(q)
 		}
 		if !d.mine[q.share] && !d.stopping {

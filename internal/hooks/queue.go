@@ -129,6 +129,18 @@ func (q *queue) later(at time.Time) {
 	}
 }
 
+// longestWait is longer than any retry is put off.
+const longestWait = maxRetryAfter + maxDelay
+
+// stranded tells of a retry that no schedule puts where it is: the clock was ahead when it was written,
+// and is not any more.
+func stranded(due, now time.Time) bool { return due.After(now.Add(longestWait)) }
+
+// retriesDue tells whether it is time to look for retries.
+func (q *queue) retriesDue(now time.Time) bool {
+	return !q.retryAt.IsZero() && (!q.retryAt.After(now) || stranded(q.retryAt, now))
+}
+
 // idle tells that nothing of it is in memory or known to come.
 func (q *queue) idle() bool {
 	return len(q.held) == 0 && !q.loading && !q.more && q.retryAt.IsZero() && q.rest.IsZero() && !q.canceling
