@@ -6,6 +6,7 @@
 //	go run ./tools/bench               everything, about ten minutes
 //	go run ./tools/bench -short        one short round of each, to see that it works
 //	go run ./tools/bench -phones       WhatsApp: codes, idle sessions, restarts, about three minutes
+//	                                    (with -profile DIR, with profiles too)
 //	go run ./tools/bench -profile DIR  CPU profiles of the server under each load, no table
 package main
 
@@ -108,7 +109,7 @@ func bench(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if o.profile != "" {
+	if o.profile != "" && !o.phones {
 		return profiles(ctx, o, dir)
 	}
 	if o.only {
@@ -127,7 +128,7 @@ func bench(ctx context.Context, o options) (err error) {
 		return err
 	}
 	if o.phones {
-		f, err := phones(ctx, dir, binary)
+		f, err := phones(ctx, dir, binary, o.profile)
 		if err != nil {
 			return err
 		}

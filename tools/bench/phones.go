@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"latchkey/internal/connector/whatsapp/sim"
@@ -51,13 +52,13 @@ type reconnection struct {
 
 // phones measures WhatsApp accounts on a server of their own, on SQLite, against the simulated WhatsApp in
 // this process, whose time is not counted.
-func phones(ctx context.Context, dir, binary string) (f phoneFigures, err error) {
+func phones(ctx context.Context, dir, binary, profile string) (f phoneFigures, err error) {
 	s, err := sim.Start(sim.Config{FirstRef: firstCodeLasts})
 	if err != nil {
 		return f, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	p := &phoneStage{sim: s, dir: dir, binary: binary, data: filepath.Join(dir, "phones"), key: fmt.Sprintf("%x", random(24))}
+	p := &phoneStage{profile: profile, sim: s, dir: dir, binary: binary, data: filepath.Join(dir, "phones"), key: fmt.Sprintf("%x", random(24))}
 	defer p.http.CloseIdleConnections()
 	p.http.Transport = &http.Transport{MaxIdleConnsPerHost: showing, MaxConnsPerHost: showing}
 	if p.addr, err = freeAddr(); err != nil {
@@ -86,16 +87,29 @@ type phoneStage struct {
 	binary, addr   string
 	server         *process
 	have           int // linked accounts
-	http           http.Client
+	// profile is where profiles are written, if they are.
+	profile, profiler string
+	http              http.Client
 }
 
 func number(i int) string { return fmt.Sprintf("49151%08d", i) }
 
 func (p *phoneStage) start(ctx context.Context) error {
+	program, args := p.binary, []string{"serve"}
+	if p.profile != "" {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		if p.profiler, err = freeAddr(); err != nil {
+			return err
+		}
+		program, args = self, []string{"role:server", p.profiler, "serve"}
+	}
 	server, err := start(p.dir, "phones", p.addr, []string{
 		"LATCHKEY_LISTEN=" + p.addr, "LATCHKEY_DATA=" + p.data, "LATCHKEY_API_KEY=" + p.key, "LATCHKEY_ADDRESS_RATE=0",
 		"LATCHKEY_WHATSAPP_ADDR=" + p.sim.Addr(), "LATCHKEY_WHATSAPP_ROOT_KEY=" + p.sim.RootKey(),
-	}, p.binary, "serve")
+	}, program, args...)
 	if err != nil {
 		return err
 	}
@@ -267,6 +281,7 @@ func (p *phoneStage) restart(ctx context.Context, f *phoneFigures) error {
 	if err := p.adopt(ctx); err != nil {
 		return err
 	}
+	syscall.Sync() // what was just written is not the server's to wait for
 	empty, err := p.emptyMemory(ctx)
 	if err != nil {
 		return err
@@ -275,7 +290,11 @@ func (p *phoneStage) restart(ctx context.Context, f *phoneFigures) error {
 	if err := p.start(ctx); err != nil {
 		return err
 	}
+	profiled := p.profiled(ctx, "reconnect", "profile?seconds=20")
 	if f.restarted, err = p.back(ctx, began, already); err != nil {
+		return err
+	}
+	if err := <-profiled; err != nil {
 		return err
 	}
 	used, err := p.server.cpu()
@@ -287,6 +306,9 @@ func (p *phoneStage) restart(ctx context.Context, f *phoneFigures) error {
 	if err := wait(ctx, settleTime); err != nil {
 		return err
 	}
+	if err := errors.Join(<-p.profiled(ctx, "idle", "heap?gc=1"), <-p.profiled(ctx, "idle-goroutines", "goroutine")); err != nil {
+		return err
+	}
 	rss, err := p.server.memory()
 	if err != nil {
 		return err
@@ -295,6 +317,19 @@ func (p *phoneStage) restart(ctx context.Context, f *phoneFigures) error {
 	idle, err := p.server.cpu()
 	f.idleCPU = float64(idle-used) / float64(settleTime)
 	return err
+}
+
+// profiled writes a profile, if there are to be any.
+func (p *phoneStage) profiled(ctx context.Context, name, what string) <-chan error {
+	done := make(chan error, 1)
+	if p.profile == "" {
+		done <- nil
+		return done
+	}
+	go func() {
+		done <- fetchProfile(ctx, "http://"+p.profiler+"/debug/pprof/"+what, filepath.Join(p.profile, "phones-"+name+".pprof"))
+	}()
+	return done
 }
 
 const settleTime = 20 * time.Second

@@ -131,8 +131,9 @@ func (a *agreement) parameters(ctx context.Context, pq mt.ResPQ, keys []exchange
 		return inner, fmt.Errorf("%w: the server has none of the keys that are trusted", errAgree)
 	}
 	n := new(big.Int).SetBytes(pq.Pq)
-	if !n.IsUint64() || n.Uint64() > 1<<63-1 {
-		return inner, fmt.Errorf("%w: pq is too large", errAgree)
+	// A prime would be searched for factors until the search gives up: seconds, for whoever sits in between.
+	if !n.IsUint64() || n.Uint64() > 1<<63-1 || n.Uint64() < 4 || n.ProbablyPrime(0) {
+		return inner, fmt.Errorf("%w: pq is no product of two primes", errAgree)
 	}
 	p, q, ok := factor(n.Uint64())
 	if !ok {
@@ -163,12 +164,31 @@ func (a *agreement) parameters(ctx context.Context, pq mt.ResPQ, keys []exchange
 		if err != nil {
 			return err
 		}
+		if len(data) == 0 { // that the hash does not fit, the library says in this way only
+			return errors.New("the parameters were changed on the way")
+		}
 		return inner.Decode(&bin.Buffer{Buf: data})
 	})
 	if err == nil && (inner.Nonce != a.nonce || inner.ServerNonce != a.server) {
 		err = fmt.Errorf("%w: another's nonce", errAgree)
 	}
+	if err == nil {
+		err = sameTime(time.Unix(int64(inner.ServerTime), 0), time.Now()) //nolint:forbidigo // the protocol's own clock
+	}
 	return inner, err
+}
+
+// clockApart is how far clocks may be apart: servers take messages of 300 s ago, and of 30 s ahead
+// (core.telegram.org/mtproto/description#message-identifier-msg-id).
+const clockApart = 5 * time.Minute
+
+// sameTime tells an operator what no later error would: with another time than the server's, every
+// message is refused.
+func sameTime(server, ours time.Time) error {
+	if d := ours.Sub(server); d.Abs() > clockApart {
+		return fmt.Errorf("%w: this machine's clock and Telegram's are %s apart", errAgree, d.Round(time.Second))
+	}
+	return nil
 }
 
 // finish sends our half, and checks that the server has the same key.
