@@ -176,6 +176,16 @@ func TestTheGroupIsTelegrams(t *testing.T) {
 	}
 }
 
+// TestOnlyTelegramsOwnKeyIsTrusted: the one of its servers for everybody, and not that of its test servers.
+func TestOnlyTelegramsOwnKeyIsTrusted(t *testing.T) {
+	t.Parallel()
+	const known uint64 = 0xd09d1d85de64fd85
+	keys := ParseKeys(ownKeys)
+	if len(keys) != 1 || uint64(exchange.PublicKey{RSA: keys[0]}.Fingerprint()) != known || keys[0].N.BitLen() != crypto.RSAKeyBits {
+		t.Errorf("%d keys are trusted", len(keys))
+	}
+}
+
 // TestAgreementWithAnEvilServer: whatever is wrong, no key comes of it.
 func TestAgreementWithAnEvilServer(t *testing.T) {
 	t.Parallel()

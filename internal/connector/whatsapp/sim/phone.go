@@ -275,6 +275,18 @@ func (s *Sim) Listed(number string) []Device {
 	return out
 }
 
+// PreKeys is how many one-time keys the account's devices have left here.
+func (s *Sim) PreKeys(number string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ph := s.phones[number]; ph != nil {
+		for _, d := range ph.devices {
+			n += d.prekeys
+		}
+	}
+	return n
+}
+
 // Unlink removes every linked device on the phone.
 func (s *Sim) Unlink(number string) error {
 	return s.disconnect(number, node("stream:error", waBinary.Attrs{"code": "401"}, node("conflict", waBinary.Attrs{"type": "device_removed"})), func(ph *phone) {
