@@ -16,6 +16,7 @@ import (
 	"latchkey/internal/connector"
 	"latchkey/internal/connector/whatsapp"
 	"latchkey/internal/connector/whatsapp/sim"
+	"latchkey/internal/errs"
 	"latchkey/internal/safehttp"
 )
 
@@ -39,6 +40,9 @@ func (in *installation) dialWhatsApp(ctx context.Context, via *latchkey.Proxy, h
 	if err != nil {
 		return nil, err
 	}
+	if !ofWhatsApp(host) {
+		return nil, errs.New(errs.Forbidden, errs.CodeHostNotAllowed, "WhatsApp named a server that is not one of its own.")
+	}
 	raw, err := in.dialVia(ctx, safehttp.WhatsApp, via, hostport)
 	if err != nil {
 		return nil, err
@@ -56,6 +60,17 @@ func (in *installation) dialVia(ctx context.Context, p safehttp.Purpose, via *la
 		return in.egress.DialContext(ctx, p, "tcp", hostport)
 	}
 	return in.egress.DialVia(ctx, *via, hostport)
+}
+
+// ofWhatsApp tells whether a host is WhatsApp's: its server names those to fetch files from, and is not
+// to lead us to others.
+func ofWhatsApp(host string) bool {
+	for _, domain := range []string{"whatsapp.com", "whatsapp.net"} {
+		if host == domain || strings.HasSuffix(host, "."+domain) {
+			return true
+		}
+	}
+	return false
 }
 
 type simWhatsAppCmd struct {

@@ -58,7 +58,7 @@ func (c *Telegram) DCs() (map[int]string, bool) {
 		number, address, _ := strings.Cut(strings.TrimSpace(part), "=")
 		dc, err := strconv.Atoi(number)
 		ap, apErr := netip.ParseAddrPort(address)
-		if err != nil || dc < 1 || dc > 1000 || apErr != nil || !ap.Addr().IsLoopback() || ap.Port() == 0 || out[dc] != "" {
+		if err != nil || dc < 1 || dc > 1000 || apErr != nil || !loopbackAddress(address) || out[dc] != "" {
 			return nil, false
 		}
 		out[dc] = ap.String()

@@ -74,24 +74,12 @@ func (c *Connector) open(ctx context.Context, d *store.Device, via *latchkey.Pro
 		case <-cl.left.Done():
 		}
 	})
-	web := &http.Client{Transport: &http.Transport{
-		DialTLSContext: func(ctx context.Context, _, hostport string) (net.Conn, error) {
-			ctx, cancel := context.WithCancel(ctx)
-			defer cancel()
-			defer context.AfterFunc(cl.left, cancel)()
-			conn, err := c.cfg.Dial(ctx, via, hostport)
-			if err != nil {
-				return nil, err
-			}
-			return cl.watch(conn), nil
-		},
-		MaxResponseHeaderBytes: maxHeader, ResponseHeaderTimeout: dialTimeout, DisableKeepAlives: true,
-		// They live as long as the WebSocket, which has its own.
-		ReadBufferSize: upgradeBuffer, WriteBufferSize: upgradeBuffer,
-	}}
+	dial := func(ctx context.Context, hostport string) (net.Conn, error) { return c.cfg.Dial(ctx, via, hostport) }
+	web := cl.web(dial, cl.watch)
 	cl.SetPreLoginHTTPClient(web)
 	cl.SetWebsocketHTTPClient(web)
-	cl.SetMediaHTTPClient(web)
+	// What the library fetches by itself, such as synchronised settings, is not the connection.
+	cl.SetMediaHTTPClient(cl.web(dial, aside))
 	done := make(chan error, 1)
 	go func() {
 		defer close(cl.shaken)
@@ -163,6 +151,35 @@ func (cl *client) close() {
 		}()
 	}
 }
+
+// web is how the library opens the WebSocket, and would fetch files. It speaks to servers by TLS, as they
+// were asked for: what a server redirects to, or names without encryption, is reached by nobody.
+func (cl *client) web(dial func(ctx context.Context, hostport string) (net.Conn, error), watch func(net.Conn) net.Conn) *http.Client {
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return errElsewhere },
+		Transport: &http.Transport{
+			DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errElsewhere },
+			DialTLSContext: func(ctx context.Context, _, hostport string) (net.Conn, error) {
+				ctx, cancel := context.WithCancel(ctx)
+				defer cancel()
+				defer context.AfterFunc(cl.left, cancel)()
+				conn, err := dial(ctx, hostport)
+				if err != nil {
+					return nil, err
+				}
+				return watch(conn), nil
+			},
+			MaxResponseHeaderBytes: maxHeader, ResponseHeaderTimeout: dialTimeout, DisableKeepAlives: true,
+			// They live as long as the WebSocket, which has its own.
+			ReadBufferSize: upgradeBuffer, WriteBufferSize: upgradeBuffer,
+		},
+	}
+}
+
+// aside is for sockets beside the connection.
+func aside(conn net.Conn) net.Conn { return conn }
+
+var errElsewhere = errors.New("whatsapp: the server leads elsewhere, or to an unencrypted connection")
 
 // watch makes conn the client's socket.
 func (cl *client) watch(conn net.Conn) net.Conn {
