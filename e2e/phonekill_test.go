@@ -64,6 +64,25 @@ func TestWhatsAppKilledAroundThePhonesWord(t *testing.T) {
 			t.Parallel()
 			w := newPhoneWorld(t, engine)
 			s := w.start()
+
+			// Before the phone's word: nothing is there, and the code is worth nothing any more.
+			lost := s.api.must(t, http.StatusAccepted, http.MethodPost, "/v1/accounts", fields{"provider": "WHATSAPP"})
+			s.kill()
+			eventually(t, 10*time.Second, "a dead process shows a code", func() bool { return w.wa.Waiting() == 0 })
+			if err := w.wa.Scan(phoneOfAda, lost.text("checkpoint.payload")); err == nil {
+				t.Error("a code of a dead process was scanned")
+			}
+			s = w.start()
+			if linked, _ := w.wa.Devices(phoneOfAda); linked != 0 || len(s.api.accounts(t)) != 0 {
+				t.Errorf("%d devices, %d accounts", linked, len(s.api.accounts(t)))
+			}
+			// Its flow goes on, with another code.
+			next := s.api.settled(t, lost.text("account_id"))
+			if next.text("checkpoint.payload") == lost.text("checkpoint.payload") || next.text("checkpoint.payload") == "" {
+				t.Errorf("it goes on with %s", next.body)
+			}
+
+			// After it, and before the first connection.
 			w.wa.SetFaults(sim.Faults{CutAt: sim.EdgeLogin})
 			code := s.api.must(t, http.StatusAccepted, http.MethodPost, "/v1/accounts", fields{"provider": "WHATSAPP"})
 			if err := w.wa.Scan(phoneOfAda, code.text("checkpoint.payload")); err != nil {

@@ -192,7 +192,6 @@ func (p *phoneStage) show(ctx context.Context, f *phoneFigures) error {
 	const alone = 20
 	shown := make([]checkpoint, showing)
 	var err error
-	began := time.Now()
 	for i := range alone {
 		var took time.Duration
 		if shown[i], took, err = p.begin(ctx); err != nil {
@@ -213,7 +212,7 @@ func (p *phoneStage) show(ctx context.Context, f *phoneFigures) error {
 		return err
 	}
 	from := time.Now()
-	if err := wait(ctx, firstCodeLasts+3*time.Second-time.Since(began)); err != nil {
+	if err := wait(ctx, firstCodeLasts+3*time.Second); err != nil {
 		return err
 	}
 	after, err := p.server.cpu()

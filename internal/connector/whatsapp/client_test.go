@@ -66,7 +66,7 @@ func TestAFetchedFileIsNotTheConnection(t *testing.T) {
 			watch = cl.watch
 		}
 		var d tls.Dialer
-		d.Config = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // a test's own server
+		d.Config = &tls.Config{InsecureSkipVerify: true}
 		web := cl.web(func(ctx context.Context, _ string) (net.Conn, error) {
 			return d.DialContext(ctx, "tcp", media.Listener.Addr().String())
 		}, watch)
