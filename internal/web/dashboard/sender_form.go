@@ -114,7 +114,11 @@ func (c *call) withHelp(p *page, kind string, draft latchkey.Sender) *page {
 		}}}, p.Blocks...)
 		return p.add(block{Heading: c.say("senders.hosts")}, block{Table: hosts})
 	}
-	return p.add(block{Heading: c.say("senders.setup_" + kind), Text: c.say("senders.commands_say")}, block{Steps: c.steps(c.d.cfg.Senders.Setup(c.filled(kind, draft)))})
+	say := ""
+	if kind == kindMicrosoft {
+		say = c.say("senders.commands_say")
+	}
+	return p.add(block{Heading: c.say("senders.setup_" + kind), Text: say}, block{Steps: c.steps(c.d.cfg.Senders.Setup(c.filled(kind, draft)))})
 }
 
 // filled is a sender for the commands: what was typed, and names of the values that are still missing or
@@ -211,6 +215,9 @@ func createSender(c *call) (answer, error) {
 // senderAgain shows the form with what was refused, and with what was typed but for secrets.
 func (c *call) senderAgain(kind string, was latchkey.Sender, err error) (answer, error) {
 	p, f := c.senderForm(kind, was)
+	if e := errs.As(err); e.Code == errs.CodeSenderCheck {
+		e.Detail = c.say("senders.not_taken")
+	}
 	ans, err := c.again(p, f, err)
 	if err == nil && was.ID == "" {
 		c.withHelp(p, kind, was)

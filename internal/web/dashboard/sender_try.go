@@ -45,8 +45,12 @@ func (c *call) verdict(ok bool) cell {
 }
 
 func (c *call) testForm(v latchkey.Sender) *form {
+	to := c.form("to")
+	if to == "" {
+		to = c.operator.Email
+	}
 	return &form{Action: c.senderPath(v.ID) + "/test", Submit: c.say("senders.test"), Tone: "quiet", Fields: []field{
-		{Name: "to", Label: c.say("senders.test_to"), Type: "email", Max: mailer.MaxSenderEmail, Value: c.entered("to", c.operator.Email)},
+		{Name: "to", Label: c.say("senders.test_to"), Type: "email", Max: mailer.MaxSenderEmail, Value: to},
 	}}
 }
 
@@ -114,7 +118,7 @@ func senderSetup(c *call) (answer, error) {
 		return answer{}, err
 	}
 	p := &page{Title: c.say("senders.setup_" + senderKind(v)), Crumb: &link{from(v.Name, v.Email), c.senderPath(v.ID)}}
-	return answer{page: p.add(block{Steps: c.steps(c.d.cfg.Senders.Setup(v))})}, nil
+	return answer{page: p.add(block{Heading: c.say("senders.in_order")}, block{Steps: c.steps(c.d.cfg.Senders.Setup(v))})}, nil
 }
 
 func (c *call) steps(all []mailer.SetupStep) []step {

@@ -93,6 +93,8 @@ func (c *call) whence(all []latchkey.Sender) *note {
 	for _, v := range all {
 		switch {
 		case v.ID != c.app.Sender:
+		case !v.OwnedAt.IsZero() && v.Problem != "":
+			return &note{Tone: "bad", Title: c.say("todo.sender_title", "email", v.Email), Text: c.trouble(v.Problem) + ".", Link: &link{c.say("todo.sender_link"), c.senderPath(v.ID)}}
 		case !v.OwnedAt.IsZero():
 			return &note{Tone: "good", Text: c.say("senders.from_own", "app", c.app.Name, "from", from(v.Name, v.Email))}
 		case email == "":

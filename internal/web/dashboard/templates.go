@@ -72,9 +72,12 @@ func (c *call) templateForm(t mailer.Template, own bool) (*page, *form) {
 		Title: c.say("templates.one", "language", c.language(c.locale())), Lead: c.say("templates.own_lead"),
 		Crumb: &link{c.say("templates.title"), c.appPath("/settings/templates")}, Frames: true,
 	}
-	if !own {
+	switch {
+	case !own && !c.may(accessDeveloper):
+		p.Lead = c.say("templates.ours_view")
+	case !own:
 		p.Lead = c.say("templates.ours_lead")
-	} else if c.may(accessDeveloper) {
+	case c.may(accessDeveloper):
 		p.Actions = []button{{Text: c.say("templates.reset"), Href: at + "/reset", Tone: "quiet"}}
 	}
 	return p, &form{
