@@ -99,7 +99,7 @@ func (p *Pages) answer(w http.ResponseWriter, r *http.Request, app latchkey.Appl
 			return
 		}
 	}
-	see(w, r, p.self(r, v.ID, said))
+	see(w, p.self(r, v.ID, said))
 }
 
 // code shows the page that asks for the code.

@@ -53,7 +53,7 @@ func (p *Pages) link(w http.ResponseWriter, r *http.Request) {
 // had the link is shown the way back by this very answer.
 func (p *Pages) end(w http.ResponseWriter, r *http.Request, si latchkey.SignIn) {
 	if len(si.BrowserHash) > 0 {
-		see(w, r, p.self(r, si.ID, ""))
+		see(w, p.self(r, si.ID, ""))
 		return
 	}
 	app, err := p.applicationOf(r, si)

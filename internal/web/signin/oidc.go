@@ -144,7 +144,7 @@ func (p *Pages) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !values.Has("email") {
-		see(w, r, "/oidc/"+url.PathEscape(string(app.ID))+"/authorize?"+values.Encode())
+		see(w, "/oidc/"+url.PathEscape(string(app.ID))+"/authorize?"+values.Encode())
 		return
 	}
 	p.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.request(w, r, app, values) })).ServeHTTP(w, r)

@@ -141,7 +141,7 @@ func (p *Pages) begin(w http.ResponseWriter, r *http.Request, app latchkey.Appli
 		p.fail(w, r, app, err)
 		return
 	}
-	see(w, r, p.self(r, v.ID, ""))
+	see(w, p.self(r, v.ID, ""))
 }
 
 func network(r *http.Request) string { return web.Bucket(web.InfoOf(r.Context()).Address) }
