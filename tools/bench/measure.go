@@ -29,6 +29,7 @@ type engineFigures struct {
 	create   []rate
 	page     []rate
 	signIn   []rate
+	mailing  mailing
 	journeys []journeys
 	side     journeys
 	sideN    int
@@ -101,6 +102,12 @@ func measure(ctx context.Context, o options, dir, binary string, m *measured) (e
 		}
 		if err := e.signIns(ctx, o, st, binary, databases[e.name]); err != nil {
 			return fmt.Errorf("%s: sign-ins: %w", e.name, err)
+		}
+		if e.name != "SQLite" {
+			continue // the way of a mail is the same
+		}
+		if err := errors.Join(e.acceptance(ctx, st, binary), e.hanging(ctx, o, st, binary)); err != nil {
+			return fmt.Errorf("%s: mail: %w", e.name, err)
 		}
 	}
 	for _, e := range m.engines {

@@ -80,6 +80,7 @@ func (m *measured) print(w io.Writer) bool {
 	for _, e := range m.engines {
 		if !m.options.hooksOnly {
 			rows = append(rows, e.signInRow())
+			rows = append(rows, e.mailRows()...)
 		}
 		if !m.options.signInsOnly {
 			rows = append(rows, e.deliveryRows()...)

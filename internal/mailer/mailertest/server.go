@@ -88,6 +88,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	faults   map[Stage]*Fault
+	hangFor  string
 	messages []Message
 	arrived  chan struct{}
 	conns    int
@@ -178,6 +179,13 @@ func (s *Server) Misbehave(at Stage, f Fault) {
 	if f != (Fault{}) {
 		s.faults[at] = &f
 	}
+}
+
+// HangFor never answers where mail comes from an address.
+func (s *Server) HangFor(from string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hangFor = from
 }
 
 // Messages are the mails taken so far.
@@ -289,6 +297,13 @@ func (x *session) Mail(from string, _ *smtp.MailOptions) error {
 		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 57}, Message: "Client not authenticated to send mail"}
 	}
 	x.from = from
+	x.s.mu.Lock()
+	hangs := x.s.hangFor == from && from != ""
+	x.s.mu.Unlock()
+	if hangs {
+		<-x.s.done
+		return net.ErrClosed
+	}
 	return x.s.fault(StageFrom, x.conn)
 }
 
