@@ -13,7 +13,11 @@
 //	   │ ▲
 //	   │ └─ 4xx, network, refused login: again within its lifetime
 //	   ├──5xx──▶ failed               or queued again for the default sender, where that is allowed
-//	   └──lifetime over──▶ expired    a code that has ended is not sent
+//	   ├──lifetime over──▶ expired    a code that has ended is not sent
+//	   └──withheld───────▶ failed     one that must not leave goes through its lane all the same
+//
+// A lane claims mails in batches, for a minute: one statement serves many, and what a process that was
+// killed had claimed waits that long. No mail is begun so late that it could outlive its claim.
 //
 // A mail may reach its host twice (a connection that broke after the text was taken); it then has the
 // same Message-ID, and most mailboxes show it once.

@@ -13,9 +13,11 @@
 //
 //   - A look at a code is counted, and committed, before the code is compared. Five for each challenge;
 //     beyond that, budgets for the address, the requester's network and the application, which a new
-//     mail does not refill.
+//     mail does not refill. A device that has proved the address before has budgets of its own, which
+//     strangers cannot use up.
 //   - A sign-in belongs to whoever began it: the browser with the cookie, or the application's backend.
-//     A code or a link that reaches somebody else is of no use to them.
+//     A code or a link that reaches somebody else is of no use to them. Where a backend began it, a click on
+//     the link changes nothing: it is the backend's word that ends the sign-in.
 //   - Addresses that may not sign in (listed, a sender's, unknown to the installation) cost the same
 //     queries and rows as others and get the same answer; only the mail stays away.
 //   - Codes are kept as HMACs, links as hashes. Grants, authorization codes and access tokens are MACs
