@@ -109,7 +109,7 @@ type mailRoom struct {
 
 func (e *engineFigures) mailRoom(ctx context.Context, st *stage, name, binary string) (_ *mailRoom, err error) {
 	r := &mailRoom{st: st, binary: binary}
-	if r.host, err = mailertest.Start(mailertest.Config{}); err != nil {
+	if r.host, err = mailertest.Start(mailertest.Config{Users: map[string]string{"bench": "bench"}}); err != nil {
 		return nil, err
 	}
 	ca := filepath.Join(st.dir, name+".pem")
@@ -121,7 +121,7 @@ func (e *engineFigures) mailRoom(ctx context.Context, st *stage, name, binary st
 		return nil, err
 	}
 	r.env = append(st.environment(addr, filepath.Join(st.dir, name), ""), "LATCHKEY_CA_FILE="+ca, fmt.Sprintf("LATCHKEY_ALLOW_MAIL=127.0.0.0/8:%d", r.host.Port()),
-		fmt.Sprintf("LATCHKEY_SMTP_URL=smtp+starttls://localhost:%d", r.host.Port()), "LATCHKEY_SMTP_FROM=Bench <login@bench.test>")
+		fmt.Sprintf("LATCHKEY_SMTP_URL=smtp+starttls://bench:bench@localhost:%d", r.host.Port()), "LATCHKEY_SMTP_FROM=Bench <login@bench.test>")
 	if r.server, err = start(st.dir, name, addr, r.env, binary, "serve"); err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ var proofLink = regexp.MustCompile(`http://[^\s"]+(/senders/[A-Za-z0-9_-]+)`)
 func (r *mailRoom) sender(ctx context.Context, key string, port int, at *mailertest.Server) error {
 	before := len(at.Messages())
 	var made struct{ ID string }
-	body := fmt.Sprintf(`{"kind":"basic","sender_email":"own%d@bench.test","host":"localhost","port":%d}`, port, port)
+	body := fmt.Sprintf(`{"kind":"basic","sender_email":"own%d@bench.test","host":"localhost","port":%d,"username":"bench","password":"bench"}`, port, port)
 	if err := r.call(ctx, key, "POST", "/v1/senders", body, &made); err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (e *engineFigures) acceptance(ctx context.Context, st *stage, binary string
 	if err := r.server.stop(); err != nil {
 		return err
 	}
-	r.env = append(r.env, fmt.Sprintf("LATCHKEY_SMTP_URL=smtp+starttls://localhost:%d", port))
+	r.env = append(r.env, fmt.Sprintf("LATCHKEY_SMTP_URL=smtp+starttls://bench:bench@localhost:%d", port))
 	if r.server, err = start(st.dir, "mail-far", r.server.addr, r.env, binary, "serve"); err != nil {
 		return err
 	}
