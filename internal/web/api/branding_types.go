@@ -19,7 +19,7 @@ type brandingRequest struct {
 type brandingColors struct {
 	Accent         string `json:"accent,omitempty" pattern:"^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$" doc:"The colour of main buttons. Its contrast with the page has to be 3:1."`
 	AccentText     string `json:"accent_text,omitempty" pattern:"^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$" doc:"What is written on it, with a contrast of 4.5:1. Default: white or a dark blue, whichever can be read."`
-	AccentDark     string `json:"accent_dark,omitempty" pattern:"^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$" doc:"The accent on dark pages. Default: accent, made lighter until it can be seen."`
+	AccentDark     string `json:"accent_dark,omitempty" pattern:"^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$" doc:"The accent on dark pages. Default: accent, made lighter until it has 4.5:1. Yours needs 3:1."`
 	AccentDarkText string `json:"accent_dark_text,omitempty" pattern:"^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$"`
 	Radius         *int   `json:"radius,omitempty" minimum:"0" maximum:"24" doc:"How round corners are, in CSS pixels. Default: 14."`
 }
