@@ -124,7 +124,7 @@ func (c *call) readUpload() ([]byte, error) {
 	if err != nil {
 		return nil, errs.InvalidFields(errs.FieldError{Field: "image", Code: errs.CodeRequired, Message: "Choose a picture."})
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	return io.ReadAll(f)
 }
 
