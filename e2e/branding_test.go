@@ -201,7 +201,7 @@ func TestBrandingByTheDashboard(t *testing.T) {
 		}
 	}
 	// Contrast follows what is typed.
-	b.tab.Do(chromedp.SetValue(chromedp.CSS("#f-accent"), ""), chromedp.SendKeys(chromedp.CSS("#f-accent"), "#ffee00"))
+	b.tab.Do(chromedp.Evaluate[chromedp.Void]("document.querySelector('#f-accent').select()"), chromedp.SendKeys(chromedp.CSS("#f-accent"), "#ffee00"))
 	if got := browser.Eval[string](b.tab, "document.querySelector('[data-ratio=accent]').textContent"); got != "Contrast 1.1:1, needs 3:1" {
 		t.Errorf("live contrast: %q", got)
 	}
