@@ -74,7 +74,7 @@ func newHouse(t *testing.T, url string, sender bool) *house {
 	h.store, err = sqlstore.NewStore(db, ring)
 	h.must(err)
 	t.Cleanup(func() { h.must(h.store.Close()) })
-	cfg := mailer.Config{Store: h.store, Now: now, Log: log, AppName: func(a latchkey.Application) string { return a.Name }}
+	cfg := mailer.Config{Store: h.store, Now: now, Log: log, AppName: func(_ context.Context, _ store.Tx, a latchkey.Application) string { return a.Name }}
 	if sender {
 		cfg.Default = mailer.Relay{Host: "smtp.acme.test", Port: 25, Email: "login@acme.test"}
 	}
