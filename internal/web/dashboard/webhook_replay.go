@@ -42,7 +42,7 @@ func (c *call) replayForm() (*page, *form, error) {
 		since = c.d.now().Add(-24 * time.Hour).Format(inputTime)
 	}
 	return &page{Title: c.say("webhooks.replay_title"), Lead: c.say("webhooks.replay_lead"), Crumb: &link{nameOf(e), back}},
-		&form{Action: back + "/replay", Submit: c.say("webhooks.replay"), Cancel: back, Fields: []field{
+		&form{Action: back + "/replay", Submit: c.say("webhooks.replay_do"), Cancel: back, Fields: []field{
 			{Name: "since", Label: c.say("webhooks.since"), Hint: c.say("webhooks.since_hint"), Type: "datetime-local", Required: true, Value: since},
 		}}, nil
 }
