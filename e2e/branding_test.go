@@ -143,6 +143,12 @@ func awaited[T any](b *branded, script string) T {
 	return browser.Get(b.tab, chromedp.Evaluate[T](script, func(p *runtime.EvaluateParams) { p.AwaitPromise = new(true) }))
 }
 
+// logoLoaded waits for the logo of the scheme in view, and is its width.
+const logoLoaded = `new Promise(done => {
+	const look = () => { const i = document.querySelector("img.logo"); i.complete && i.naturalWidth ? done(i.naturalWidth) : setTimeout(look, 20); };
+	look();
+})`
+
 // TestBrandingByTheDashboard dresses an application with forms, and sees it on the pages of its end users.
 func TestBrandingByTheDashboard(t *testing.T) {
 	b := newBranded(t)
@@ -168,7 +174,7 @@ func TestBrandingByTheDashboard(t *testing.T) {
 			if got != want {
 				t.Errorf("%s, %s: the accent is %s", path, scheme, got)
 			}
-			if w := awaited[int64](b, "document.querySelector('img.logo').decode().then(() => document.querySelector('img.logo').naturalWidth)"); w != 360 {
+			if w := awaited[int64](b, logoLoaded); w != 360 {
 				t.Errorf("%s, %s: the logo is %d wide", path, scheme, w)
 			}
 		}
