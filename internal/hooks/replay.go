@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"latchkey"
@@ -110,6 +111,10 @@ type Logged struct {
 // of tries each, could otherwise hold gigabytes.
 const mostAnswers = 4 << 20
 
+// loggedAtOnce is of how many deliveries the tries are read together. Where the answers are long, what is
+// read and not shown stays within as many.
+const loggedAtOnce = 10
+
 // Deliveries lists what an endpoint was sent, newest first. Where the answers are long it ends early:
 // more tells that the next page begins after its last.
 func (h *Hooks) Deliveries(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, p store.Page) (out []Logged, more bool, err error) {
@@ -121,17 +126,23 @@ func (h *Hooks) Deliveries(ctx context.Context, app latchkey.ApplicationID, id l
 		return nil, false, err
 	}
 	size := 0
-	for i, d := range ds {
-		tries, err := h.store.Deliveries().Attempts(ctx, d.ID)
+	for some := range slices.Chunk(ds, loggedAtOnce) {
+		of, err := h.store.Deliveries().AttemptsOf(ctx, app, id, some[len(some)-1].ID, some[0].ID)
 		if err != nil {
 			return nil, false, err
 		}
-		out = append(out, Logged{Delivery: d, Tries: tries})
-		for _, t := range tries {
-			size += len(t.Response)
+		tries := map[latchkey.DeliveryID][]latchkey.Attempt{}
+		for _, t := range of {
+			tries[t.DeliveryID] = append(tries[t.DeliveryID], t)
 		}
-		if size > mostAnswers && i < len(ds)-1 {
-			return out, true, nil
+		for _, d := range some {
+			out = append(out, Logged{Delivery: d, Tries: tries[d.ID]})
+			for _, t := range tries[d.ID] {
+				size += len(t.Response)
+			}
+			if size > mostAnswers && len(out) < len(ds) {
+				return out, true, nil
+			}
 		}
 	}
 	return out, false, nil

@@ -59,6 +59,8 @@ type Deliveries interface {
 	// ByEndpoint lists the deliveries of an endpoint, newest first.
 	ByEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, p Page) ([]latchkey.Delivery, error)
 	Attempts(ctx context.Context, id latchkey.DeliveryID) ([]latchkey.Attempt, error)
+	// AttemptsOf lists the tries of an endpoint's deliveries from oldest to newest, both included.
+	AttemptsOf(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, oldest, newest latchkey.DeliveryID) ([]latchkey.Attempt, error)
 	// DeleteFinished removes deliveries that ended before the time, with their tries.
 	DeleteFinished(ctx context.Context, before time.Time, limit int) (int, error)
 }

@@ -227,13 +227,31 @@ func (d deliveries) Attempts(ctx context.Context, id latchkey.DeliveryID) ([]lat
 	if err != nil {
 		return nil, err
 	}
-	return convert(rows, func(r sqlgen.DeliveryAttempt) (latchkey.Attempt, error) {
-		return latchkey.Attempt{
-			DeliveryID: latchkey.DeliveryID(r.DeliveryID), Number: int(r.Number), URL: r.Url, At: at(r.At),
-			Duration: time.Duration(r.Duration) * time.Millisecond, HTTPStatus: int(r.HttpStatus), Error: r.Error,
-			Response: bytesOf(r.Response),
-		}, nil
+	return convert(rows, attemptFromRow)
+}
+
+func (d deliveries) AttemptsOf(
+	ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, oldest, newest latchkey.DeliveryID,
+) ([]latchkey.Attempt, error) {
+	var rows []sqlgen.DeliveryAttempt
+	err := d.read(ctx, func(ctx context.Context, q *sqlgen.Queries) (err error) {
+		rows, err = q.ListAttemptsOfEndpoint(ctx, sqlgen.ListAttemptsOfEndpointParams{
+			EndpointID: string(id), ApplicationID: string(app), Oldest: string(oldest), Newest: string(newest),
+		})
+		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, attemptFromRow)
+}
+
+func attemptFromRow(r sqlgen.DeliveryAttempt) (latchkey.Attempt, error) {
+	return latchkey.Attempt{
+		DeliveryID: latchkey.DeliveryID(r.DeliveryID), Number: int(r.Number), URL: r.Url, At: at(r.At),
+		Duration: time.Duration(r.Duration) * time.Millisecond, HTTPStatus: int(r.HttpStatus), Error: r.Error,
+		Response: bytesOf(r.Response),
+	}, nil
 }
 
 func (d deliveries) DeleteFinished(ctx context.Context, before time.Time, n int) (int, error) {

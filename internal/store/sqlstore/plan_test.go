@@ -55,7 +55,7 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 			}
 		}
 		// Sums have to sort what they found, but find it by an index.
-		for _, name := range []string{"SumFunnel", "CountExpired"} {
+		for _, name := range []string{"SumFunnel", "CountExpired", "ListAttemptsOfEndpoint"} {
 			plan := explain(t, s, sqlstore.QueryTexts(t)[name])
 			for i, line := range plan {
 				if strings.Contains(line, "TEMP B-TREE") || strings.Contains(line, "Sort  (") {

@@ -173,4 +173,23 @@ func testDeliveryLog(t *testing.T, s store.Store) {
 	list, err = s.Deliveries().ByEndpoint(ctx, newApp(), e, store.Page{Limit: 2})
 	ok(t, "by endpoint", err)
 	want(t, "of another application", len(list), 0)
+
+	// The tries of some of them together.
+	var tries []latchkey.Attempt
+	for _, d := range []latchkey.Delivery{all[2], all[1], all[0]} {
+		for n := range 2 {
+			a := latchkey.Attempt{DeliveryID: d.ID, Number: n + 1, URL: d.URL, At: ms(moment()), HTTPStatus: 500, Error: "status", Response: []byte("no")}
+			ok(t, "record", s.Deliveries().Record(ctx, store.Tried{Delivery: d, Attempt: a}))
+			tries = append(tries, a)
+		}
+	}
+	got, err := s.Deliveries().AttemptsOf(ctx, app, e, all[1].ID, all[0].ID)
+	ok(t, "attempts of", err)
+	want(t, "attempts of the newest", got, tries[2:])
+	got, err = s.Deliveries().AttemptsOf(ctx, newApp(), e, all[2].ID, all[0].ID)
+	ok(t, "attempts of", err)
+	want(t, "attempts of another application's", len(got), 0)
+	got, err = s.Deliveries().AttemptsOf(ctx, app, latchkey.NewEndpointID(moment()), all[2].ID, all[0].ID)
+	ok(t, "attempts of", err)
+	want(t, "attempts of another endpoint's", len(got), 0)
 }

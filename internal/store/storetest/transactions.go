@@ -163,6 +163,7 @@ func nestedCalls(ctx context.Context, s store.Store) map[string]func() error {
 		"Shares.Beat":           func() error { _, err := s.Shares().Beat(ctx, "me"); return err },
 		"Deliveries.ByLink":     func() error { _, err := s.Deliveries().ByLink(ctx, app, "lnk_1"); return err },
 		"Deliveries.Attempts":   func() error { _, err := s.Deliveries().Attempts(ctx, "dlv_1"); return err },
+		"Deliveries.AttemptsOf": func() error { _, err := s.Deliveries().AttemptsOf(ctx, "app_1", "whe_1", "dlv_1", "dlv_2"); return err },
 		"Deliveries.Delete":     func() error { _, err := s.Deliveries().DeleteFinished(ctx, now, 1); return err },
 		"Idempotency.Claim":     func() error { _, _, err := s.Idempotency().Claim(ctx, answer(now), now); return err },
 		"Idempotency.Finish":    func() error { return s.Idempotency().Finish(ctx, answer(now)) },

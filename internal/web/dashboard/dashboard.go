@@ -68,6 +68,7 @@ type Dashboard struct {
 	guard     func(http.Handler) http.Handler
 	strangers *web.Limiter
 	replays   *web.Limiter
+	counts    *counts
 }
 
 type paths struct{ CSS, Own, JS, Passkey, Branding string }
@@ -77,6 +78,7 @@ func New(cfg Config) (*Dashboard, error) {
 	d := &Dashboard{
 		cfg: cfg, base: strings.TrimSuffix(cfg.BaseURL.String(), "/"), secure: cfg.BaseURL.Scheme == "https",
 		strangers: web.NewLimiter(cfg.StrangerLimit, cfg.Now), replays: newReplays(cfg.Now),
+		counts: &counts{accounts: cfg.Accounts, now: cfg.Now, log: cfg.Log, apps: map[latchkey.ApplicationID]counted{}},
 	}
 	var words []fs.FS
 	for _, folder := range []string{"texts", "texts/mail", "texts/signin", "texts/branding"} {

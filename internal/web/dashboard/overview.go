@@ -19,11 +19,11 @@ func statuses() []latchkey.AccountStatus {
 }
 
 func overview(c *call) (answer, error) {
-	counts, err := c.d.cfg.Accounts.CountByStatus(c.ctx, c.app.ID)
+	accounts, err := c.d.counts.of(c.ctx, c.app.ID)
 	if err != nil {
 		return answer{}, err
 	}
-	now := c.d.now()
+	counts, now := accounts.by, c.d.now()
 	f, err := c.d.cfg.Funnel.Read(c.ctx, c.app.ID, now.AddDate(0, 0, 1-funnelDays), now)
 	if err != nil {
 		return answer{}, err
@@ -34,11 +34,7 @@ func overview(c *call) (answer, error) {
 		return answer{}, err
 	}
 	p.add(todo...)
-	var total int64
-	for _, n := range counts {
-		total += n
-	}
-	if total > 0 {
+	if accounts.total() > 0 {
 		b := &bars{Title: c.say("overview.accounts"), Stack: true}
 		for _, st := range statuses() {
 			if counts[st] > 0 {
@@ -46,6 +42,9 @@ func overview(c *call) (answer, error) {
 			}
 		}
 		p.add(block{Bars: b.scaled()})
+		if age := now.Sub(accounts.at); age >= countsFresh {
+			p.add(block{Text: c.d.plural("overview.age", int64(age/time.Second))})
+		}
 	}
 	if f.Created > 0 {
 		p.add(block{Bars: c.funnelBars(f)})

@@ -34,6 +34,13 @@ ON CONFLICT DO NOTHING;
 -- name: ListAttempts :many
 SELECT * FROM delivery_attempts WHERE delivery_id = $1 ORDER BY number;
 
+-- name: ListAttemptsOfEndpoint :many
+SELECT * FROM delivery_attempts WHERE delivery_id IN (
+    SELECT d.id FROM deliveries d
+    WHERE d.endpoint_id = @endpoint_id AND d.endpoint_id <> '' AND d.application_id = @application_id
+      AND d.id >= @oldest AND d.id <= @newest)
+ORDER BY delivery_id, number;
+
 -- name: ListDeliveriesByLink :many
 SELECT * FROM deliveries WHERE link_id = $1 AND link_id <> '' AND application_id = $2 ORDER BY id;
 

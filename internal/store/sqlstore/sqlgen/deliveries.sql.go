@@ -202,6 +202,58 @@ func (q *Queries) ListAttempts(ctx context.Context, deliveryID string) ([]Delive
 	return items, nil
 }
 
+const listAttemptsOfEndpoint = `-- name: ListAttemptsOfEndpoint :many
+SELECT delivery_id, number, at, duration, http_status, error, response, url FROM delivery_attempts WHERE delivery_id IN (
+    SELECT d.id FROM deliveries d
+    WHERE d.endpoint_id = $1 AND d.endpoint_id <> '' AND d.application_id = $2
+      AND d.id >= $3 AND d.id <= $4)
+ORDER BY delivery_id, number
+`
+
+type ListAttemptsOfEndpointParams struct {
+	EndpointID    string
+	ApplicationID string
+	Oldest        string
+	Newest        string
+}
+
+func (q *Queries) ListAttemptsOfEndpoint(ctx context.Context, arg ListAttemptsOfEndpointParams) ([]DeliveryAttempt, error) {
+	rows, err := q.db.QueryContext(ctx, listAttemptsOfEndpoint,
+		arg.EndpointID,
+		arg.ApplicationID,
+		arg.Oldest,
+		arg.Newest,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DeliveryAttempt
+	for rows.Next() {
+		var i DeliveryAttempt
+		if err := rows.Scan(
+			&i.DeliveryID,
+			&i.Number,
+			&i.At,
+			&i.Duration,
+			&i.HttpStatus,
+			&i.Error,
+			&i.Response,
+			&i.Url,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listDeliveriesByEndpoint = `-- name: ListDeliveriesByEndpoint :many
 SELECT id, application_id, event_id, link_id, account_id, url, payload, status, attempts, created_at, updated_at, endpoint_id, event_type, queue, due_at, ordinal, sequence, trace FROM deliveries
 WHERE endpoint_id = $1 AND endpoint_id <> '' AND id < $2 AND application_id = $3
