@@ -55,6 +55,10 @@ func (s *Service) CreateClient(ctx context.Context, app latchkey.ApplicationID, 
 		return CreatedClient{}, err
 	}
 	err := s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		// Of two that are made at once, the second counts the first.
+		if err := tx.Applications().Lock(ctx, app); err != nil {
+			return err
+		}
 		all, err := tx.OIDCClients().List(ctx, app)
 		if err != nil {
 			return err
@@ -96,40 +100,69 @@ func (s *Service) UpdateClient(ctx context.Context, app latchkey.ApplicationID, 
 	if err != nil {
 		return c, err
 	}
-	problems := ApplyClient(&c, spec)
+	if err := changeClient(&c, spec); err != nil {
+		return c, err
+	}
+	// Before the change, for making a key takes a while: what is chosen can sign from its first moment.
+	if err := s.ensureKey(ctx, app, c.Algorithm); err != nil {
+		return c, err
+	}
+	return s.inClient(ctx, app, id, func(c *latchkey.OIDCClient) error { return changeClient(c, spec) })
+}
+
+func changeClient(c *latchkey.OIDCClient, spec ClientSpec) error {
+	problems := ApplyClient(c, spec)
 	if spec.Public != nil && *spec.Public != c.Public {
 		problems = append(problems, errs.FieldError{Field: "public", Code: errs.CodeUnsupported, Message: "This never changes. Make another client."})
 	}
 	if len(problems) > 0 {
-		return c, errs.InvalidFields(problems...)
+		return errs.InvalidFields(problems...)
 	}
-	if err := s.ensureKey(ctx, app, c.Algorithm); err != nil {
-		return c, err
-	}
-	return c, s.saveClient(ctx, &c)
+	return nil
 }
 
-func (s *Service) saveClient(ctx context.Context, c *latchkey.OIDCClient) error {
-	c.UpdatedAt = s.now()
-	err := s.cfg.Store.OIDCClients().Update(ctx, *c)
-	if errors.Is(err, store.ErrNotFound) {
-		return errs.NotFoundf("client")
+// inClient changes a client as it is at that moment. Two changes at once must not undo each other: the
+// second reads what the first wrote.
+func (s *Service) inClient(
+	ctx context.Context, app latchkey.ApplicationID, id latchkey.OIDCClientID, change func(c *latchkey.OIDCClient) error,
+) (c latchkey.OIDCClient, err error) {
+	if !isID(string(id)) {
+		return c, errs.NotFoundf("client")
 	}
-	return err
+	err = s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {
+		if err := tx.Applications().Lock(ctx, app); err != nil {
+			return err
+		}
+		var err error
+		if c, err = tx.OIDCClients().Get(ctx, app, id); err != nil {
+			return err
+		}
+		if err := change(&c); err != nil {
+			return err
+		}
+		c.UpdatedAt = s.now()
+		return tx.OIDCClients().Update(ctx, c)
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return c, errs.NotFoundf("client")
+	}
+	return c, err
 }
 
 // RotateClientSecret gives a client a new secret. The old one ends at once.
 func (s *Service) RotateClientSecret(ctx context.Context, app latchkey.ApplicationID, id latchkey.OIDCClientID) (CreatedClient, error) {
-	c, err := s.Client(ctx, app, id)
+	text, hash := newClientSecret()
+	c, err := s.inClient(ctx, app, id, func(c *latchkey.OIDCClient) error {
+		if c.Public {
+			return errs.New(errs.Conflict, errs.CodeConflict, "A public client has no secret.")
+		}
+		c.SecretHash = hash
+		return nil
+	})
 	if err != nil {
 		return CreatedClient{}, err
 	}
-	if c.Public {
-		return CreatedClient{}, errs.New(errs.Conflict, errs.CodeConflict, "A public client has no secret.")
-	}
-	var text secret.Text
-	text, c.SecretHash = newClientSecret()
-	return CreatedClient{Client: c, Secret: text}, s.saveClient(ctx, &c)
+	return CreatedClient{Client: c, Secret: text}, nil
 }
 
 // DeleteClient forgets a client. What it was signed in with stays good until its own end.
