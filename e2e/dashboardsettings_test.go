@@ -206,6 +206,61 @@ func TestDashboardEdits(t *testing.T) {
 	}
 }
 
+// TestDashboardReconnectEmail has the application ask its end users by mail, and stop it, with the form of its settings.
+func TestDashboardReconnectEmail(t *testing.T) {
+	t.Parallel()
+	s := localhost(t)
+	a, at, key := s.signedIn(t, "Northwind")
+	api := newAPI(s.install, s.base)
+	api.key = key
+	is := func(what, enabled, after string) {
+		t.Helper()
+		x := api.must(t, http.StatusOK, http.MethodGet, "/v1/application", nil)
+		if x.text("reconnect_email.enabled") != enabled || x.text("reconnect_email.after_minutes") != after {
+			t.Errorf("%s: %s", what, x.body)
+		}
+	}
+	save := func(pairs ...string) seen {
+		t.Helper()
+		return a.post(t, at+"/settings", append([]string{"name", "Northwind", "auth_server_url", ""}, pairs...)...)
+	}
+	const enabled, after = "reconnect_email.enabled", "reconnect_email.after_minutes"
+	if got := a.get(t, at+"/settings"); !strings.Contains(got.body, `name="`+after+`" value="60"`) || strings.Contains(got.body, `value="true" checked`) {
+		t.Error("it is not off, or the usual hour is not proposed")
+	}
+	save(enabled, "true", after, "90")
+	is("on", "true", "90")
+	if got := a.get(t, at+"/settings"); !strings.Contains(got.body, `name="`+after+`" value="90"`) || !strings.Contains(got.body, `value="true" checked`) {
+		t.Error("the page does not say what is set")
+	}
+	for _, wrong := range []string{"10081", "-1", "soon", "1.5", "-307445734561825860", "99999999999999999999"} {
+		if got := save(enabled, "true", after, wrong, "auth_server_url", ""); got.status != 422 || !strings.Contains(got.body, "from 0 to 10080") || !strings.Contains(got.body, `value="`+wrong+`"`) {
+			t.Errorf("%s: %d", wrong, got.status)
+		}
+	}
+	if got := a.post(t, at+"/settings", "name", "", "auth_server_url", "nowhere", enabled, "true", after, "no"); got.status != 422 || strings.Count(got.body, `class="err"`) != 3 {
+		t.Errorf("not all that is wrong is said at once: %d, %d errors", got.status, strings.Count(got.body, `class="err"`))
+	}
+	save()
+	is("a form that does not have it", "true", "90")
+	save(enabled, "true", after, "0")
+	is("at once", "true", "0")
+	save(enabled, "true", after, "")
+	is("without a time", "true", "60")
+	save(after, "10080")
+	is("off", "false", "10080")
+	door := onceValue.FindStringSubmatch(a.post(t, at+"/members/new", "email", "vi@example.org", "role", "viewer").body)
+	v := s.board(t)
+	v.post(t, door[1], "name", "Vi")
+	if got := v.get(t, at+"/settings"); got.status != 200 || !strings.Contains(got.body, "by email to reconnect") || strings.Contains(got.body, after) {
+		t.Errorf("a viewer: %d", got.status)
+	}
+	if got := v.post(t, at+"/settings", "name", "Northwind", enabled, "true", after, "1"); got.status != http.StatusForbidden {
+		t.Errorf("a viewer changes it: %d", got.status)
+	}
+	is("after the viewer", "false", "10080")
+}
+
 // TestDashboardForeignIDs asks for the objects of another application below one's own: each answers as one
 // that does not exist, whatever is to be done with it.
 func TestDashboardForeignIDs(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"latchkey"
 	"latchkey/internal/errs"
@@ -31,24 +32,45 @@ type Settings struct {
 
 const maxURL = 2048
 
-// Change changes an application's settings.
-func (s *Service) Change(ctx context.Context, id latchkey.ApplicationID, want Settings) (latchkey.Application, error) {
+// How long after an account broke its end user may be asked to reconnect, and how long where nobody says.
+const (
+	DefaultReconnectAfter = time.Hour
+	MaxReconnectAfter     = 7 * 24 * time.Hour
+)
+
+// check says all that is wrong with what is wanted, and tidies the name.
+func (want *Settings) check() error {
+	var problems []errs.FieldError
 	if u := want.AuthServerURL; u != nil && *u != "" {
 		if why := badAuthServer(*u); why != "" {
-			return latchkey.Application{}, errs.InvalidFields(errs.FieldError{Field: "auth_server_url", Code: errs.CodeInvalidURL, Message: why})
+			problems = append(problems, errs.FieldError{Field: "auth_server_url", Code: errs.CodeInvalidURL, Message: why})
 		}
 	}
 	if want.Name != nil {
 		name, err := cleanName(*want.Name)
 		if err != nil {
-			return latchkey.Application{}, err
+			problems = append(problems, errs.As(err).Fields...)
 		}
 		want.Name = &name
 	}
 	if want.Providers != nil {
-		if problems := badProviders(*want.Providers); problems != nil {
-			return latchkey.Application{}, errs.InvalidFields(problems...)
-		}
+		problems = append(problems, badProviders(*want.Providers)...)
+	}
+	if r := want.ReconnectEmail; r != nil && (r.After < 0 || r.After > MaxReconnectAfter) {
+		problems = append(problems, errs.FieldError{
+			Field: "reconnect_email.after_minutes", Code: errs.CodeOutOfRange, Message: "This must be from 0 to " + strconv.Itoa(int(MaxReconnectAfter/time.Minute)) + ".",
+		})
+	}
+	if problems != nil {
+		return errs.InvalidFields(problems...)
+	}
+	return nil
+}
+
+// Change changes an application's settings.
+func (s *Service) Change(ctx context.Context, id latchkey.ApplicationID, want Settings) (latchkey.Application, error) {
+	if err := want.check(); err != nil {
+		return latchkey.Application{}, err
 	}
 	var app latchkey.Application
 	err := s.cfg.Store.InTx(ctx, func(ctx context.Context, tx store.Tx) error {

@@ -25,12 +25,6 @@ type reconnectEmailChange struct {
 	AfterMinutes int  `json:"after_minutes,omitempty" minimum:"0" maximum:"10080" doc:"How long after the account broke. Default: 60."`
 }
 
-// The pause before end users are asked to reconnect: an hour, and a week at most.
-const (
-	defaultReconnectAfter = 60
-	maxReconnectAfter     = 7 * 24 * 60
-)
-
 // readReconnectEmail reads the setting; see reconnectEmailChange. It is nil where it is left out.
 func readReconnectEmail(f *fields) *latchkey.ReconnectEmail {
 	const name = "reconnect_email"
@@ -43,8 +37,8 @@ func readReconnectEmail(f *fields) *latchkey.ReconnectEmail {
 		if in.get("enabled") == nil {
 			in.fail("enabled", errs.CodeRequired, "Say true or false.")
 		}
-		v = &latchkey.ReconnectEmail{Enabled: in.boolean("enabled", nil), After: defaultReconnectAfter * time.Minute}
-		if n, ok := in.integer("after_minutes", 0, maxReconnectAfter); ok {
+		v = &latchkey.ReconnectEmail{Enabled: in.boolean("enabled", nil), After: applications.DefaultReconnectAfter}
+		if n, ok := in.integer("after_minutes", 0, int(applications.MaxReconnectAfter/time.Minute)); ok {
 			v.After = time.Duration(n) * time.Minute
 		}
 	})

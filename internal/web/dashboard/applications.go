@@ -3,7 +3,9 @@ package dashboard
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"latchkey"
 	"latchkey/internal/applications"
@@ -97,12 +99,48 @@ func createApplication(c *call) (answer, error) {
 	return answer{page: p}, nil
 }
 
+// The settings about mails to end users, as the API calls them.
+const (
+	reconnectEnabled = "reconnect_email.enabled"
+	reconnectAfter   = "reconnect_email.after_minutes"
+)
+
 func (c *call) settings() (*page, *form) {
+	hint := "settings.reconnect_email_hint"
+	if email, _ := c.d.cfg.Mails.Default(); email == "" && c.app.Sender == "" {
+		hint = "settings.reconnect_email_no_sender"
+	}
 	return &page{Title: c.say("settings.title")}, &form{Action: c.appPath("/settings"), Submit: c.say("form.save"), Fields: []field{
 		{Name: "name", Label: c.say("col.name"), Hint: c.say("apps.name_hint"), Required: true, Max: 100, Value: c.app.Name},
 		{Name: "providers", Type: "checks", Label: c.say("links.providers"), Hint: c.say("settings.providers_hint"), Options: c.providerChoices(c.app.Providers)},
 		{Name: "auth_server_url", Label: c.say("settings.auth_server"), Hint: c.say("settings.auth_server_hint"), Type: "url", Max: 2048, Value: c.app.AuthServerURL},
+		{Name: reconnectEnabled, Type: "checkbox", Label: c.say("settings.reconnect_email"), Hint: c.say(hint), Checked: c.app.ReconnectEmail.Enabled},
+		{Name: reconnectAfter, Label: c.say("settings.reconnect_after"), Hint: c.say("settings.reconnect_after_hint"), Max: len("10080"), Value: afterMinutes(c.app.ReconnectEmail)},
 	}}
+}
+
+// afterMinutes is the pause that an application has; the usual one where it never chose any.
+func afterMinutes(r latchkey.ReconnectEmail) string {
+	if !r.Enabled && r.After == 0 {
+		r.After = applications.DefaultReconnectAfter
+	}
+	return strconv.Itoa(int(r.After / time.Minute))
+}
+
+// reconnectEmail reads the setting; nil where the form does not have it.
+func (c *call) reconnectEmail() *latchkey.ReconnectEmail {
+	if !c.r.PostForm.Has(reconnectAfter) {
+		return nil
+	}
+	r := latchkey.ReconnectEmail{Enabled: c.form(reconnectEnabled) == "true", After: applications.DefaultReconnectAfter}
+	if s := c.form(reconnectAfter); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 0 || time.Duration(n) > applications.MaxReconnectAfter/time.Minute {
+			n = -1 // is out of the range
+		}
+		r.After = time.Duration(n) * time.Minute
+	}
+	return &r
 }
 
 // providerChoices are the providers that an application may have.
@@ -147,7 +185,16 @@ func settingsPage(c *call) (answer, error) {
 	if auth == "" {
 		auth = "–"
 	}
-	p.add(block{Facts: []fact{{c.say("col.name"), cell{Text: c.app.Name}}, {c.say("links.providers"), cell{Text: c.offered()}}, {c.say("settings.auth_server"), cell{Text: auth}}}})
+	mails := c.say("settings.reconnect_off")
+	if c.app.ReconnectEmail.Enabled {
+		mails = c.d.plural("settings.reconnect_on", int64(c.app.ReconnectEmail.After/time.Minute))
+	}
+	p.add(block{Facts: []fact{
+		{c.say("col.name"), cell{Text: c.app.Name}},
+		{c.say("links.providers"), cell{Text: c.offered()}},
+		{c.say("settings.auth_server"), cell{Text: auth}},
+		{c.say("settings.reconnect_email"), cell{Text: mails}},
+	}})
 	return answer{page: p.add(block{Text: c.say("forbidden.owner")})}, nil
 }
 
@@ -161,10 +208,14 @@ func saveSettings(c *call) (answer, error) {
 	for _, s := range c.r.PostForm["providers"] {
 		*want.Providers = append(*want.Providers, latchkey.Provider(s))
 	}
+	want.ReconnectEmail = c.reconnectEmail()
 	_, err := c.d.cfg.Applications.Change(c.ctx, c.app.ID, want)
 	if err != nil {
 		p, f := c.settings()
 		f.Fields[0].Value, f.Fields[1].Options, f.Fields[2].Value = c.form("name"), c.providerChoices(*want.Providers), u
+		if r := want.ReconnectEmail; r != nil {
+			f.Fields[3].Checked, f.Fields[4].Value = r.Enabled, c.form(reconnectAfter)
+		}
 		if e, ok := errors.AsType[*errs.Error](err); ok && e.Code == errs.CodeConflict && len(e.Fields) == 0 {
 			e.Fields = []errs.FieldError{{Field: "name", Code: e.Code, Message: e.Detail}}
 		}
