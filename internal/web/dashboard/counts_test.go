@@ -73,6 +73,7 @@ func TestCountsOfManyAreKept(t *testing.T) {
 		want(t, c, countsMany, countsFresh, 0)
 		want(t, c, countsMany, countsFresh, 0)
 		time.Sleep(100 * ms)
+		synctest.Wait() // both sleeps end at once
 		want(t, c, countsMany+1, 100*ms, 0)
 		if s.asked != 2 {
 			t.Errorf("counted %d times", s.asked)
