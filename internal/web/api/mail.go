@@ -68,7 +68,7 @@ type sentMail struct {
 	Kind      string  `json:"kind" doc:"signin, sender_proof, test and others."`
 	To        string  `json:"to"`
 	Sender    *string `json:"sender" doc:"Whose mail host takes it; null: the default sender's."`
-	Status    string  `json:"status" enum:"queued,accepted,failed,expired" doc:"accepted: the mail host took it, and may still bounce it. expired: it was not worth sending any more."`
+	Status    string  `json:"status" enum:"queued,accepted,failed,expired,canceled" doc:"accepted: the mail host took it, and may still bounce it. expired: it was not worth sending any more. canceled: it was not needed any more."`
 	Attempts  int     `json:"attempts"`
 	Code      *string `json:"code" doc:"What went wrong with the last try."`
 	Detail    *string `json:"detail" doc:"What the mail host said to the last try."`
@@ -198,7 +198,7 @@ func (a *API) listMails(ctx context.Context, c *call) (answer, error) {
 	switch status {
 	case "", latchkey.MailQueued, latchkey.MailAccepted, latchkey.MailFailed, latchkey.MailExpired, latchkey.MailCanceled:
 	default:
-		q.fail("status", errs.CodeInvalidValue, "This must be queued, accepted, failed or expired.")
+		q.fail("status", errs.CodeInvalidValue, "This must be queued, accepted, failed, expired or canceled.")
 	}
 	if err := q.finish(); err != nil {
 		return answer{}, err

@@ -15,7 +15,7 @@ func mailRoutes() []route {
 }
 
 func mailStatuses() []latchkey.MailStatus {
-	return []latchkey.MailStatus{latchkey.MailQueued, latchkey.MailAccepted, latchkey.MailFailed, latchkey.MailExpired}
+	return []latchkey.MailStatus{latchkey.MailQueued, latchkey.MailAccepted, latchkey.MailFailed, latchkey.MailExpired, latchkey.MailCanceled}
 }
 
 // shownProblems is how many mails stand above the list because something is wrong with them; of
