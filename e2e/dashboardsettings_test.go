@@ -261,6 +261,40 @@ func TestDashboardReconnectEmail(t *testing.T) {
 	is("after the viewer", "false", "10080")
 }
 
+// TestDashboardEditsAccount says with a form where an account's end user is asked to reconnect.
+func TestDashboardEditsAccount(t *testing.T) {
+	t.Parallel()
+	s := localhost(t)
+	a, at, key := s.signedIn(t, "Northwind")
+	api := newAPI(s.install, s.base)
+	api.key = key
+	id := api.must(t, http.StatusCreated, http.MethodPost, "/v1/accounts", fields{"provider": "MOCK", "username": "ok", "password": "mock"}).text("account_id")
+	is := func(what, email, locale string) {
+		t.Helper()
+		x := api.must(t, http.StatusOK, http.MethodGet, "/v1/accounts/"+id, nil)
+		if x.text("notify_email") != email || x.text("notify_locale") != locale {
+			t.Errorf("%s: %s", what, x.body)
+		}
+	}
+	page := at + "/accounts/" + id
+	if got := a.post(t, page+"/edit", "notify_email", "Maria.Home@example.org", "notify_locale", "pt-br"); !strings.Contains(got.body, "Saved.") || !strings.Contains(got.body, "Maria.Home@example.org") || !strings.Contains(got.body, "pt-BR") {
+		t.Errorf("%d at %s", got.status, got.path)
+	}
+	is("saved", "Maria.Home@example.org", "pt-BR")
+	if got := a.get(t, page+"/edit"); !strings.Contains(got.body, `value="Maria.Home@example.org"`) || !strings.Contains(got.body, `value="pt-BR"`) {
+		t.Error("the form does not say what is set")
+	}
+	if got := a.post(t, page+"/edit", "notify_email", "no address", "notify_locale", "?"+strings.Repeat("x", 40)); got.status != 422 || strings.Count(got.body, `class="err"`) != 2 || !strings.Contains(got.body, `value="no address"`) {
+		t.Errorf("all that is wrong at once: %d, %d errors", got.status, strings.Count(got.body, `class="err"`))
+	}
+	is("refused", "Maria.Home@example.org", "pt-BR")
+	a.post(t, page+"/edit", "notify_email", "", "notify_locale", "")
+	is("taken away", "", "")
+	if !strings.Contains(a.get(t, at+"/audit").body, "change_account") {
+		t.Error("the audit trail lacks it")
+	}
+}
+
 // TestDashboardForeignIDs asks for the objects of another application below one's own: each answers as one
 // that does not exist, whatever is to be done with it.
 func TestDashboardForeignIDs(t *testing.T) {
@@ -277,7 +311,7 @@ func TestDashboardForeignIDs(t *testing.T) {
 		posts []string
 	}{
 		"links":         {a.one(t, other+"/links", "lnk_"), []string{"", "/expire"}, []string{"/expire"}},
-		"accounts":      {a.one(t, other+"/accounts", "acc_"), []string{"", "/delete", "/reconnect-url/revoke"}, []string{"/check", "/reconnect", "/reconnect-url", "/reconnect-url/revoke", "/delete"}},
+		"accounts":      {a.one(t, other+"/accounts", "acc_"), []string{"", "/edit", "/delete", "/reconnect-url/revoke"}, []string{"/edit", "/check", "/reconnect", "/reconnect-url", "/reconnect-url/revoke", "/delete"}},
 		"webhooks":      {hook[strings.LastIndexByte(hook, '/')+1:], []string{"", "/edit", "/replay", "/rotate-secret", "/delete"}, []string{"/edit", "/test", "/resume", "/pause", "/replay", "/rotate-secret", "/delete"}},
 		"deliveries":    {a.one(t, hook, "dlv_"), []string{""}, []string{"/replay"}},
 		"keys":          {a.one(t, other+"/keys", "key_"), []string{"/delete"}, []string{"/delete"}},

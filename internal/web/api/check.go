@@ -4,9 +4,6 @@ import (
 	"net/mail"
 	"strings"
 
-	"golang.org/x/text/language"
-
-	"latchkey"
 	"latchkey/internal/address"
 	"latchkey/internal/errs"
 	"latchkey/internal/web"
@@ -19,8 +16,8 @@ const (
 	maxLinkName      = 1024
 	maxDisplayName   = 256
 	maxIdentity      = 320
-	maxExternalID    = 256
-	maxLocale        = 35
+	maxExternalID    = web.MaxExternalID
+	maxLocale        = web.MaxLanguage
 	maxMetadata      = 50
 	maxMetadataKey   = 64
 	maxMetadataValue = 1024
@@ -68,49 +65,13 @@ func (f *fields) notifyEmail() string {
 	return s
 }
 
-// reserved words may not be an application's own name for an account: in a path they mean something
-// else, or they are what a broken client sends.
-func reserved(s string) bool {
-	switch strings.ToLower(s) {
-	case ".", "..", "checkpoint", "new", "all", "null", "undefined":
-		return true
-	}
-	return false
-}
-
-// externalID checks an application's own name for an account.
-func externalID(s string) (errs.Code, string) {
-	switch {
-	case !validExternalID(s):
-		return errs.CodeInvalidValue, "This may have 1 to 256 characters out of letters, digits and . _ ~ @ -"
-	case reserved(s):
-		return errs.CodeReserved, "This word is reserved. Choose another."
-	case latchkey.HasPrefixOfID(s):
-		return errs.CodeReserved, "This begins like an id of ours. Choose another."
-	}
-	return "", ""
-}
-
-func validExternalID(s string) bool {
-	if s == "" || len(s) > maxExternalID {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._~@-", c) >= 0) {
-			return false
-		}
-	}
-	return true
-}
-
 // externalID reads the application's own name for the account to be made.
 func (f *fields) externalID(name string, emptyAbsent bool) string {
 	s := f.str(name, text{max: maxExternalID, trim: true, emptyAbsent: emptyAbsent || f.lenient})
 	if s == "" {
 		return ""
 	}
-	if code, message := externalID(s); code != "" {
+	if code, message := web.BadExternalID(s); code != "" {
 		f.fail(name, code, message)
 		return ""
 	}
@@ -135,7 +96,7 @@ func accountShape(s string) bool {
 	if idShape(s, "acc_") {
 		return true
 	}
-	code, _ := externalID(s)
+	code, _ := web.BadExternalID(s)
 	return code == ""
 }
 
@@ -156,7 +117,7 @@ func idShape(s, prefix string) bool {
 	return true
 }
 
-// locale reads a language tag (BCP 47).
+// locale reads a language tag.
 func (f *fields) locale() string {
 	return f.language("locale")
 }
@@ -166,12 +127,11 @@ func (f *fields) language(name string) string {
 	if s == "" {
 		return ""
 	}
-	tag, err := language.Parse(s)
-	if err != nil {
-		f.fail(name, errs.CodeInvalidValue, "This must be a language tag such as en, de-CH or pt-BR.")
-		return ""
+	tag, ok := web.LanguageTag(s)
+	if !ok {
+		f.fail(name, errs.CodeInvalidValue, web.BadLanguage)
 	}
-	return tag.String()
+	return tag
 }
 
 // unsupported refuses fields that would change who is connected, or how: they are never ignored,

@@ -148,7 +148,7 @@ func TestExternalIDs(t *testing.T) {
 		"lnk_": errs.CodeReserved, "pap_1": errs.CodeReserved, "a/b": errs.CodeInvalidValue, "a b": errs.CodeInvalidValue, "ä": errs.CodeInvalidValue,
 		"a%2f": errs.CodeInvalidValue, "a\n": errs.CodeInvalidValue,
 	} {
-		if code, _ := externalID(s); code != want {
+		if code, _ := web.BadExternalID(s); code != want {
 			t.Errorf("%q: %q, want %q", s, code, want)
 		}
 	}

@@ -19,6 +19,8 @@ func accountRoutes() []route {
 		{method: post, path: "/apps/{app}/accounts/{id}/reconnect-url", access: accessDeveloper, section: "accounts", action: "create_reconnect_url", handle: reconnectURL},
 		{method: get, path: "/apps/{app}/accounts/{id}/reconnect-url/revoke", access: accessDeveloper, section: "accounts", handle: askRevokeURLs},
 		{method: post, path: "/apps/{app}/accounts/{id}/reconnect-url/revoke", access: accessDeveloper, section: "accounts", action: "delete_reconnect_url", handle: revokeURLs},
+		{method: get, path: "/apps/{app}/accounts/{id}/edit", access: accessDeveloper, section: "accounts", handle: editAccount},
+		{method: post, path: "/apps/{app}/accounts/{id}/edit", access: accessDeveloper, section: "accounts", action: "change_account", handle: saveAccount},
 		{method: get, path: "/apps/{app}/accounts/{id}/delete", access: accessDeveloper, section: "accounts", handle: askDeleteAccount},
 		{method: post, path: "/apps/{app}/accounts/{id}/delete", access: accessDeveloper, section: "accounts", action: "delete_account", handle: deleteAccount},
 	}
@@ -114,6 +116,11 @@ func accountPage(c *call) (answer, error) {
 		{c.say("col.connected"), when(a.CreatedAt)},
 		{c.say("accounts.checked"), when(a.CheckedAt)},
 	}
+	told := cell{Text: or(a.Notify.Email)}
+	if a.Notify.Locale != "" {
+		told.Sub = c.say("accounts.notify_in", "language", a.Notify.Locale)
+	}
+	facts = append(facts, fact{c.say("accounts.notify_email"), told})
 	if !a.ExpiresAt.IsZero() {
 		facts = append(facts, fact{c.say("accounts.expires"), when(a.ExpiresAt)})
 	}
@@ -129,6 +136,7 @@ func accountPage(c *call) (answer, error) {
 			{Text: c.say("accounts.reconnect"), Href: c.accountPath(a, "/reconnect"), Post: true, Tone: "quiet"},
 			{Text: c.say("accounts.url"), Href: c.accountPath(a, "/reconnect-url"), Post: true, Tone: "quiet"},
 			{Text: c.say("accounts.revoke"), Href: c.accountPath(a, "/reconnect-url/revoke"), Tone: "quiet"},
+			{Text: c.say("accounts.edit"), Href: c.accountPath(a, "/edit"), Tone: "quiet"},
 			{Text: c.say("accounts.delete"), Href: c.accountPath(a, "/delete"), Tone: "danger"},
 		}})
 	}

@@ -83,6 +83,7 @@ func TestCountsOfManyAreKept(t *testing.T) {
 		time.Sleep(countsOld - 200*ms)
 		want(t, c, countsMany+1, countsOld-100*ms, 0)
 		time.Sleep(100 * ms)
+		synctest.Wait()
 		if _, err := c.of(t.Context(), "app_1"); err == nil {
 			t.Error("an old count was shown")
 		}

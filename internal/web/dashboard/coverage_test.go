@@ -24,7 +24,6 @@ func elsewhere() map[string]string {
 		"reconnect_account":          "the same, for an account that is there: a reconnect link",
 		"answer_checkpoint":          "goes on with create_account",
 		"resend_checkpoint":          "goes on with create_account",
-		"change_account":             "not there yet: an account's own proxy",
 		"issue_access_token":         "tokens go to backends, never to people",
 		"listen_events":              "is what latchkey listen does",
 		"create_sign_in":             "is what the hosted page does, for whoever opens it",

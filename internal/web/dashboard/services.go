@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"latchkey"
+	"latchkey/internal/accounts"
 	"latchkey/internal/applications"
 	"latchkey/internal/branding"
 	"latchkey/internal/errs"
@@ -82,6 +83,7 @@ type Accounts interface {
 	Get(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
 	History(ctx context.Context, app latchkey.ApplicationID, idOrExternal string, p store.Page) ([]latchkey.StatusChange, error)
 	Check(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) (latchkey.Account, error)
+	Change(ctx context.Context, app latchkey.ApplicationID, idOrExternal string, want accounts.Change) (latchkey.Account, error)
 	Delete(ctx context.Context, app latchkey.ApplicationID, idOrExternal string) error
 }
 
