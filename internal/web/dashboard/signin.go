@@ -96,7 +96,7 @@ func saveSignIn(c *call) (answer, error) {
 			*to = n
 		}
 	}
-	err := error(nil)
+	var err error
 	if wrong != nil {
 		err = errs.InvalidFields(wrong...)
 	} else {
