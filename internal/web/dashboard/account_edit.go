@@ -9,19 +9,23 @@ import (
 )
 
 func (c *call) accountForm(a latchkey.Account) (*page, *form) {
-	hint := "accounts.notify_email_hint"
-	if !c.app.ReconnectEmail.Enabled {
-		hint = "accounts.notify_email_off"
-	}
 	return &page{Title: c.say("accounts.edit_title", "name", shownAccount(a)), Crumb: &link{shownAccount(a), c.accountPath(a, "")}},
 		&form{Action: c.accountPath(a, "/edit"), Submit: c.say("form.save"), Cancel: c.accountPath(a, ""), Fields: []field{
-			c.notifyField(hint, a.Notify.Email),
+			c.notifyField(c.notifyHint("accounts.notify_email"), a.Notify.Email),
 			c.languageField("notify_locale", "accounts.notify_locale", "accounts.notify_locale_hint", a.Notify.Locale),
 		}}
 }
 
+// notifyHint is a text that says too that no such mails are sent, where they are not.
+func (c *call) notifyHint(key string) string {
+	if !c.app.ReconnectEmail.Enabled {
+		return c.say(key+"_hint") + " " + c.say("accounts.notify_off")
+	}
+	return c.say(key + "_hint")
+}
+
 func (c *call) notifyField(hint, kept string) field {
-	return field{Name: "notify_email", Label: c.say("accounts.notify_email"), Hint: c.say(hint), Type: "email", Max: 254, Value: c.entered("notify_email", kept)}
+	return field{Name: "notify_email", Label: c.say("accounts.notify_email"), Hint: hint, Type: "email", Max: 254, Value: c.entered("notify_email", kept)}
 }
 
 func (c *call) languageField(name, label, hint, kept string) field {

@@ -162,6 +162,9 @@ func (c *call) linkForm() (*page, *form) {
 			{Name: "failure_redirect_url", Label: c.say("links.failure"), Hint: c.say("links.failure_hint"), Type: "url", Max: 2048, Value: c.form("failure_redirect_url")},
 			{Name: "notify_url", Label: c.say("links.notify"), Hint: c.say("links.notify_hint"), Type: "url", Max: 2048, Value: c.form("notify_url")},
 			{Name: "notify_failures", Type: "checkbox", Label: c.say("links.notify_failures"), Checked: c.form("notify_failures") == "true"},
+			{Name: "account_id", Label: c.say("links.account_id"), Hint: c.say("links.account_id_hint"), Max: web.MaxExternalID, Value: c.form("account_id")},
+			c.languageField("locale", "links.locale", "links.locale_hint", ""),
+			c.notifyField(c.notifyHint("links.notify_email"), ""),
 			{Name: "expected_identity", Label: c.say("links.expected"), Hint: c.say("links.expected_hint"), Max: 320, Value: c.form("expected_identity")},
 		}}
 }
@@ -205,6 +208,13 @@ func (c *call) linkSpec() (hosted.LinkSpec, error) {
 		}
 		spec.Terms.Email = a.Typed
 	}
+	if s := c.form("account_id"); s != "" {
+		if code, why := web.BadExternalID(s); code != "" {
+			fail("account_id", code, why)
+		}
+		spec.Terms.ExternalID = s
+	}
+	spec.Terms.NotifyEmail, spec.Terms.Locale = c.notifyEmail(&wrong), c.languageTag("locale", &wrong)
 	for name, to := range map[string]*string{"success_redirect_url": &spec.Terms.SuccessURL, "failure_redirect_url": &spec.Terms.FailureURL, "notify_url": &spec.Terms.NotifyURL} {
 		if *to = c.form(name); *to != "" {
 			if why := web.BadURL(*to); why != "" {
