@@ -1,12 +1,16 @@
 package e2e_test
 
 import (
+	"image/color"
 	"io"
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+
+	"latchkey/internal/mailer/mailertest"
 )
 
 // signedIn is an owner of the installation with a new test application.
@@ -295,28 +299,81 @@ func TestDashboardEditsAccount(t *testing.T) {
 	}
 }
 
+// TestDashboardLinkOfAnAccount makes a link by hand, and connects with it: the account is called as the form says.
+func TestDashboardLinkOfAnAccount(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	a := h.board(t)
+	a.post(t, h.firstURL(t), "email", "ada@example.org", "name", "Ada")
+	at := "/dashboard/apps/" + appOf(t, h.server)
+	for _, wrong := range []string{"acc_mine", "null", "a/b", strings.Repeat("x", 257)} {
+		got := a.post(t, at+"/links/new", "providers", "IMAP", "life", "1h", "account_id", wrong, "locale", "no language", "notify_email", "nobody", "email", "nobody")
+		if got.status != 422 || strings.Count(got.body, `class="err"`) != 4 || !strings.Contains(got.body, `value="no language"`) {
+			t.Errorf("%.10s: %d, %d errors", wrong, got.status, strings.Count(got.body, `class="err"`))
+		}
+	}
+	made := a.post(t, at+"/links/new", "providers", "IMAP", "life", "1h", "account_id", "crm-7", "locale", "de", "notify_email", "Maria.Home@example.org")
+	shown := onceValue.FindStringSubmatch(made.body)
+	if shown == nil {
+		t.Fatalf("no link: %d", made.status)
+	}
+	token := shown[1][strings.LastIndexByte(shown[1], '/')+1:]
+	h.seen.token(token)
+	if got := a.get(t, shown[1]); got.status != 200 || !strings.Contains(got.body, `lang="de"`) {
+		t.Errorf("its page is not German: %d", got.status)
+	}
+	email, password := h.user(t, "byhand")
+	id := h.visit(link{url: shown[1], token: token}).mustConnect(t, email, password).Result.AccountID
+	x := h.api.must(t, http.StatusOK, http.MethodGet, "/v1/accounts/crm-7", nil)
+	if x.text("id") != id || x.text("notify_email") != "Maria.Home@example.org" || x.text("notify_locale") != "de" {
+		t.Errorf("%s", x.body)
+	}
+}
+
 // TestDashboardForeignIDs asks for the objects of another application below one's own: each answers as one
 // that does not exist, whatever is to be done with it.
 func TestDashboardForeignIDs(t *testing.T) {
 	t.Parallel()
-	s := localhost(t)
+	host, err := mailertest.Start(mailertest.Config{Users: map[string]string{"relay": "pass", "contoso": "words"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = host.Close() })
+	in := newInstall(t)
+	in.env["LATCHKEY_BASE_URL"] = strings.Replace(in.env["LATCHKEY_BASE_URL"], "127.0.0.1", "localhost", 1)
+	in.env["LATCHKEY_SMTP_URL"] = "smtp+starttls://relay:pass@localhost:" + strconv.Itoa(host.Port())
+	in.env["LATCHKEY_SMTP_FROM"] = "Latchkey <relay@house.test>"
+	for k, v := range mailEnv(t, []string{"localhost. 60 IN A 127.0.0.1"}, []string{strconv.Itoa(host.Port())}, host.CAPEM()) {
+		in.env[k] = v
+	}
+	s := in.start()
 	a, at, _ := s.signedIn(t, "Northwind")
 	other, key := a.application(t, "Contoso")
 	s.fill(t, a, other, key)
 	a.post(t, other+"/oidc-clients/new", "name", "Web", "redirect_uris", "https://app.example/cb", "id_token_signed_response_alg", "ES256")
 	hook := a.one(t, other+"/webhooks", other+"/webhooks/whe_")
+	api := newAPI(s.install, s.base)
+	api.key = key
+	sender := api.must(t, http.StatusCreated, http.MethodPost, "/v1/senders", fields{
+		"kind": "basic", "sender_email": "login@contoso.test", "host": "localhost", "port": host.Port(), "username": "contoso", "password": "words",
+	}).text("id")
+	if got := a.upload(t, other+"/branding/images", "logo", wordmark(t, color.NRGBA{A: 255})); got != http.StatusOK {
+		t.Fatalf("no image: %d", got)
+	}
 	for kind, of := range map[string]struct {
 		id    string
 		gets  []string
 		posts []string
 	}{
-		"links":         {a.one(t, other+"/links", "lnk_"), []string{"", "/expire"}, []string{"/expire"}},
-		"accounts":      {a.one(t, other+"/accounts", "acc_"), []string{"", "/edit", "/delete", "/reconnect-url/revoke"}, []string{"/edit", "/check", "/reconnect", "/reconnect-url", "/reconnect-url/revoke", "/delete"}},
-		"webhooks":      {hook[strings.LastIndexByte(hook, '/')+1:], []string{"", "/edit", "/replay", "/rotate-secret", "/delete"}, []string{"/edit", "/test", "/resume", "/pause", "/replay", "/rotate-secret", "/delete"}},
-		"deliveries":    {a.one(t, hook, "dlv_"), []string{""}, []string{"/replay"}},
-		"keys":          {a.one(t, other+"/keys", "key_"), []string{"/delete"}, []string{"/delete"}},
-		"provider-apps": {a.one(t, other+"/provider-apps", "pap_"), []string{"", "/edit", "/delete"}, []string{"/edit", "/default", "/verify", "/delete"}},
-		"oidc-clients":  {a.one(t, other+"/oidc-clients", "cli_"), []string{"", "/edit", "/rotate-secret", "/delete"}, []string{"/edit", "/rotate-secret", "/delete"}},
+		"links":           {a.one(t, other+"/links", "lnk_"), []string{"", "/expire"}, []string{"/expire"}},
+		"accounts":        {a.one(t, other+"/accounts", "acc_"), []string{"", "/edit", "/delete", "/reconnect-url/revoke"}, []string{"/edit", "/check", "/reconnect", "/reconnect-url", "/reconnect-url/revoke", "/delete"}},
+		"webhooks":        {hook[strings.LastIndexByte(hook, '/')+1:], []string{"", "/edit", "/replay", "/rotate-secret", "/delete"}, []string{"/edit", "/test", "/resume", "/pause", "/replay", "/rotate-secret", "/delete"}},
+		"deliveries":      {a.one(t, hook, "dlv_"), []string{""}, []string{"/replay"}},
+		"keys":            {a.one(t, other+"/keys", "key_"), []string{"/delete"}, []string{"/delete"}},
+		"provider-apps":   {a.one(t, other+"/provider-apps", "pap_"), []string{"", "/edit", "/delete"}, []string{"/edit", "/default", "/verify", "/delete"}},
+		"oidc-clients":    {a.one(t, other+"/oidc-clients", "cli_"), []string{"", "/edit", "/rotate-secret", "/delete"}, []string{"/edit", "/rotate-secret", "/delete"}},
+		"settings/email":  {sender, []string{"", "/edit", "/dns", "/setup", "/delete"}, []string{"/edit", "/use", "/proof", "/check", "/test", "/delete"}},
+		"branding/images": {a.one(t, other+"/branding/images", "img_"), []string{"/delete"}, []string{"/use", "/delete"}},
 	} {
 		unknown := of.id[:4] + "06gzx6xh3r001zvca5cz7vxm4w"
 		try := func(method, path string) {
@@ -336,4 +393,8 @@ func TestDashboardForeignIDs(t *testing.T) {
 	if got := a.get(t, other+"/accounts"); strings.Count(got.body, "/accounts/acc_") != 3 {
 		t.Error("something of the other application's was changed")
 	}
+	if got := a.get(t, other+"/settings/email/"+sender); got.status != http.StatusOK || !strings.Contains(got.body, "login@contoso.test") {
+		t.Errorf("the other application's sender: %d", got.status)
+	}
+	a.one(t, other+"/branding/images", "img_")
 }

@@ -174,12 +174,33 @@ func (c *call) use(id latchkey.ImageID, as string) (answer, error) {
 	return answer{to: back}, err
 }
 
+// image finds the image that the path names among the application's own.
+func (c *call) image() (latchkey.ImageID, error) {
+	all, err := c.d.cfg.Branding.Images(c.ctx, c.app.ID)
+	if err != nil {
+		return "", err
+	}
+	id := latchkey.ImageID(c.id())
+	if !slices.ContainsFunc(all, func(x latchkey.Image) bool { return x.ID == id }) {
+		return "", errs.NotFoundf("image")
+	}
+	return id, nil
+}
+
 func useImage(c *call) (answer, error) {
-	return c.use(latchkey.ImageID(c.id()), c.r.URL.Query().Get("as"))
+	id, err := c.image()
+	if err != nil {
+		return answer{}, err
+	}
+	return c.use(id, c.r.URL.Query().Get("as"))
 }
 
 func askDeleteImage(c *call) (answer, error) {
-	return c.ask(c.say("form.delete")+": "+c.id(), c.say("branding.delete_lead"), c.say("form.delete"), c.r.URL.Path, c.brandingPath("/images"))
+	id, err := c.image()
+	if err != nil {
+		return answer{}, err
+	}
+	return c.ask(c.say("form.delete")+": "+string(id), c.say("branding.delete_lead"), c.say("form.delete"), c.r.URL.Path, c.brandingPath("/images"))
 }
 
 func deleteImage(c *call) (answer, error) {

@@ -288,9 +288,12 @@ func (c *call) senderFacts(v latchkey.Sender, waiting int) []fact {
 
 // useSender has the application's mail come from a sender, useDefault from the default sender.
 func useSender(c *call) (answer, error) {
-	id := latchkey.SenderID(c.id())
-	_, err := c.d.cfg.Applications.Change(c.ctx, c.app.ID, applications.Settings{Sender: &id})
-	return answer{to: c.senderPath(id) + "?done=sender_used"}, err
+	v, err := c.sender()
+	if err != nil {
+		return answer{}, err
+	}
+	_, err = c.d.cfg.Applications.Change(c.ctx, c.app.ID, applications.Settings{Sender: &v.ID})
+	return answer{to: c.senderPath(v.ID) + "?done=sender_used"}, err
 }
 
 func useDefault(c *call) (answer, error) {
