@@ -16,6 +16,9 @@ type Application struct {
 	Providers []Provider
 	// WebhookSecret signs what is sent to notify URLs (Standard Webhooks, whsec_…). Sealed at rest.
 	WebhookSecret string
+	// OldWebhookSecret signs beside it until OldSecretUntil. Sealed at rest.
+	OldWebhookSecret string
+	OldSecretUntil   time.Time
 	// Sender is whom the application's mail comes from; empty means the installation's default sender.
 	Sender SenderID
 	// AuthServerURL is where the application answers for credentials that it keeps itself; may be empty.
@@ -24,6 +27,25 @@ type Application struct {
 	ReconnectEmail ReconnectEmail
 	CreatedAt      time.Time
 }
+
+// SigningSecrets are what the application's own messages are signed with at a moment: for a while after
+// a rotation with the secret before, too.
+func (a Application) SigningSecrets(now time.Time) []string {
+	secrets := []string{a.WebhookSecret}
+	if a.OldWebhookSecret != "" && now.Before(a.OldSecretUntil) {
+		secrets = append(secrets, a.OldWebhookSecret)
+	}
+	return secrets
+}
+
+// Rotate gives the application a new secret. The one before signs beside it for a day.
+func (a *Application) Rotate(secret string, now time.Time) {
+	a.OldWebhookSecret, a.OldSecretUntil = a.WebhookSecret, now.UTC().Truncate(time.Millisecond).Add(BothSecrets)
+	a.WebhookSecret = secret
+}
+
+// BothSecrets is how long messages carry the signatures of both secrets after a rotation.
+const BothSecrets = 24 * time.Hour
 
 // ReconnectEmail is an application's wish that its end users are asked by mail to reconnect, so long
 // after their account broke.

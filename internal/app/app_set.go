@@ -39,3 +39,37 @@ func (a appSetCmd) Run(c *console, cfg *config.Config) error {
 		return nil
 	})
 }
+
+type appRotateCmd struct {
+	App  string `required:"" help:"Application, by id or name."`
+	JSON bool   `name:"json" help:"Print JSON."`
+}
+
+type rotatedApplication struct {
+	Object        string  `json:"object"`
+	ApplicationID string  `json:"application_id"`
+	Secret        string  `json:"secret"`
+	OldUntil      instant `json:"old_secret_until"`
+}
+
+// Run rotates an application's own secret.
+func (a appRotateCmd) Run(c *console, cfg *config.Config) error {
+	return withExisting(c, cfg, func(in *installation) error {
+		app, err := in.apps.Find(c.ctx, a.App)
+		if err != nil {
+			return err
+		}
+		ctx, written := in.auditing(c.ctx, "rotate_application_secret", app.ID, string(app.ID))
+		app, err = in.hooks.RotateApplicationSecret(ctx, app.ID)
+		written(err)
+		if err != nil {
+			return plain(err)
+		}
+		out := rotatedApplication{Object: "ApplicationSecret", ApplicationID: string(app.ID), Secret: app.WebhookSecret, OldUntil: instant(app.OldSecretUntil)}
+		if a.JSON {
+			return c.json(out)
+		}
+		c.printf("Application %q (%s)\n\n  webhook secret  %s\n\nIt is shown this once. The secret before signs beside it until %s UTC.\n", app.Name, out.ApplicationID, out.Secret, out.OldUntil)
+		return nil
+	})
+}

@@ -19,6 +19,7 @@ type appCmd struct {
 	Create appCreateCmd `cmd:"" help:"Make an application, with its first key."`
 	List   appListCmd   `cmd:"" help:"List applications."`
 	Set    appSetCmd    `cmd:"" help:"Change an application's settings."`
+	Rotate appRotateCmd `cmd:"" name:"rotate-secret" help:"Give an application a new webhook secret, for notify URLs and its authentication server. It is shown once."`
 }
 
 type keyCmd struct {

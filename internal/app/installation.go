@@ -161,8 +161,9 @@ func (in *installation) build(ctx context.Context) error {
 	}
 	in.hooks = hooks.New(hooks.Config{
 		Store: in.store, Watch: in.store, Now: in.now, Log: in.log, Owner: owner(), Sole: !in.cfg.Postgres(),
-		Client:  in.egress.Client(safehttp.Webhook, safehttp.ClientOptions{Timeout: webhookTimeout, IdlePerHost: webhookIdle}),
-		Observe: in.metrics,
+		Prepared: !in.cfg.WebhookSecret.IsZero(),
+		Client:   in.egress.Client(safehttp.Webhook, safehttp.ClientOptions{Timeout: webhookTimeout, IdlePerHost: webhookIdle}),
+		Observe:  in.metrics,
 	})
 	in.lender = authserver.New(authserver.Config{
 		Store: in.store, Sign: hooks.SignRequest, Now: in.now, Log: in.log,

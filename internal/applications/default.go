@@ -94,11 +94,18 @@ func (s *Service) defaultApplication(ctx context.Context, tx store.Tx, webhookSe
 	if err != nil {
 		return app, false, err
 	}
-	if webhookSecret != "" && app.WebhookSecret != webhookSecret {
-		app.WebhookSecret = webhookSecret
-		return app, false, tx.Applications().Update(ctx, app)
+	if webhookSecret == "" || app.WebhookSecret == webhookSecret {
+		return app, false, nil
 	}
-	return app, false, nil
+	// Nobody's change of a setting must be undone.
+	if err = tx.Applications().Lock(ctx, app.ID); err != nil {
+		return app, false, err
+	}
+	if app, err = tx.Applications().Get(ctx, app.ID); err != nil || app.WebhookSecret == webhookSecret {
+		return app, false, err
+	}
+	app.Rotate(webhookSecret, s.cfg.Now())
+	return app, false, tx.Applications().Update(ctx, app)
 }
 
 func (s *Service) ensurePrepared(ctx context.Context, tx store.Tx, app latchkey.Application, hash []byte) error {

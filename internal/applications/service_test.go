@@ -274,8 +274,11 @@ func TestEnsureDefault(t *testing.T) {
 	works(two, false)
 
 	const hook = "whsec_QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB"
-	if d := ensure("", hook); d.Application.WebhookSecret != hook {
-		t.Error("the prepared webhook secret was not taken")
+	if d := ensure("", hook); d.Application.WebhookSecret != hook || d.Application.OldWebhookSecret != first.Application.WebhookSecret || d.Application.OldSecretUntil.IsZero() {
+		t.Error("the prepared webhook secret was not taken, or the one before does not sign beside it")
+	}
+	if d := ensure("", hook); d.Application.OldWebhookSecret != first.Application.WebhookSecret {
+		t.Error("the next start forgot the secret before")
 	}
 	if d := ensure("", ""); d.Application.WebhookSecret != hook {
 		t.Error("the webhook secret did not stay")

@@ -67,7 +67,7 @@ func (s *Service) fetch(ctx context.Context, app latchkey.Application, r connect
 	// Method and target stand in for the body that a GET does not have: a notification, whose body is
 	// JSON, can never be passed off as this, nor one request as another.
 	signed := http.MethodGet + " " + req.URL.RequestURI()
-	if err := s.cfg.Sign(req.Header, app.WebhookSecret, "req_"+rand.Text(), s.cfg.Now(), []byte(signed)); err != nil {
+	if err := s.cfg.Sign(req.Header, app.SigningSecrets(s.cfg.Now()), "req_"+rand.Text(), s.cfg.Now(), []byte(signed)); err != nil {
 		return connector.Loan{}, err
 	}
 	res, err := s.cfg.Client.Do(req)

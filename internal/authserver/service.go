@@ -25,8 +25,8 @@ const (
 	maxKept = 10_000
 )
 
-// Signer sets the Standard Webhooks headers on a request.
-type Signer func(h http.Header, secret, id string, at time.Time, payload []byte) error
+// Signer sets the Standard Webhooks headers on a request, with a signature for each secret.
+type Signer func(h http.Header, secrets []string, id string, at time.Time, payload []byte) error
 
 // Config is what the service needs.
 type Config struct {

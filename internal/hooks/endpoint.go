@@ -14,8 +14,6 @@ import (
 const (
 	// maxEndpoints bounds what one event can set off.
 	maxEndpoints = 20
-	// bothSecrets is how long the secret before a rotation goes on signing.
-	bothSecrets = 24 * time.Hour
 	// pauseAfter is how long an endpoint may fail without any success.
 	pauseAfter = giveUpAfter
 )
@@ -81,7 +79,7 @@ func (h *Hooks) UpdateEndpoint(ctx context.Context, app latchkey.ApplicationID, 
 // RotateSecret gives the endpoint a new secret. The old one signs beside it for a day.
 func (h *Hooks) RotateSecret(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Endpoint, error) {
 	return h.changeEndpoint(ctx, app, id, "webhook secret rotated", func(e *latchkey.Endpoint) error {
-		e.OldSecret, e.OldSecretUntil = e.Secret, h.now().UTC().Add(bothSecrets)
+		e.OldSecret, e.OldSecretUntil = e.Secret, h.now().UTC().Add(latchkey.BothSecrets)
 		e.Secret = NewSecret()
 		return nil
 	})

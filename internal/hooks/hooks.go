@@ -28,6 +28,8 @@ type Config struct {
 	Client *http.Client
 	Now    func() time.Time
 	Log    *slog.Logger
+	// Prepared tells that the configuration names the secret of application "default".
+	Prepared bool
 	// Owner names this process among the replicas.
 	Owner string
 	// Sole tells that no other process serves this database: shares are taken without waiting for
@@ -53,8 +55,10 @@ type Hooks struct {
 	now    func() time.Time
 	log    *slog.Logger
 	owner  string
-	sole   bool
-	jitter func() float64
+	// prepared is Config.Prepared.
+	prepared bool
+	sole     bool
+	jitter   func() float64
 	// observe may be nil.
 	observe   Observer
 	listeners *listeners
@@ -71,7 +75,7 @@ func New(cfg Config) *Hooks {
 		client.Timeout = maxTryTime
 	}
 	h := &Hooks{
-		store: cfg.Store, watch: cfg.Watch, client: &client, now: cfg.Now, log: cfg.Log, owner: cfg.Owner, sole: cfg.Sole,
+		store: cfg.Store, watch: cfg.Watch, client: &client, now: cfg.Now, log: cfg.Log, owner: cfg.Owner, prepared: cfg.Prepared, sole: cfg.Sole,
 		jitter: cfg.Jitter, observe: cfg.Observe, listeners: newListeners(cfg.Now),
 		beatEvery: beatEvery, deadAfter: deadAfter, lookEvery: lookEvery,
 	}
@@ -127,7 +131,7 @@ func (h *Hooks) tellEndpoints(ctx context.Context, tx store.Tx, to audience, ev 
 		if e.Paused != "" || !e.Wants(ev) {
 			continue
 		}
-		payload, err := h.payload(ctx, tx, to.test, e, ev)
+		payload, err := h.payload(ctx, tx, to.app.Test, e, ev)
 		if err != nil {
 			return fmt.Errorf("hooks: payload: %w", err)
 		}

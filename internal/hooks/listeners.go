@@ -21,8 +21,7 @@ const (
 
 // audience is who listens to an application, and what signing needs.
 type audience struct {
-	test      bool
-	secret    string
+	app       latchkey.Application
 	endpoints []latchkey.Endpoint
 	followed  time.Time
 }
@@ -96,7 +95,7 @@ func readAudience(ctx context.Context, tx store.Tx, id latchkey.ApplicationID) (
 	if err != nil {
 		return audience{}, err
 	}
-	a := audience{test: app.Test, secret: app.WebhookSecret}
+	a := audience{app: app}
 	if a.followed, err = tx.Applications().FollowedUntil(ctx, id); err != nil {
 		return audience{}, err
 	}

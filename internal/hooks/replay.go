@@ -67,7 +67,7 @@ func (h *Hooks) again(ctx context.Context, tx store.Tx, e latchkey.Endpoint, ev 
 	if err != nil {
 		return latchkey.Delivery{}, err
 	}
-	payload, err := h.payload(ctx, tx, to.test, e, ev)
+	payload, err := h.payload(ctx, tx, to.app.Test, e, ev)
 	if errors.Is(err, store.ErrNotFound) {
 		return latchkey.Delivery{}, nil // the account is gone, and with it what to say
 	}

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// SignRequest sets the Standard Webhooks headers on a request that is no notification.
-func SignRequest(h http.Header, secret, id string, at time.Time, payload []byte) error {
-	return sign(h, []string{secret}, id, at, payload)
+// SignRequest sets the Standard Webhooks headers on a request that is no notification, with a signature for
+// each secret.
+func SignRequest(h http.Header, secrets []string, id string, at time.Time, payload []byte) error {
+	return sign(h, secrets, id, at, payload)
 }

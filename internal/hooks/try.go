@@ -46,7 +46,7 @@ func (h *Hooks) targetOf(ctx context.Context, d latchkey.Delivery) (target, erro
 		return target{}, fmt.Errorf("hooks: loading the receiver of a delivery: %w", err)
 	}
 	if d.EndpointID == "" {
-		return target{url: d.URL, secrets: []string{to.secret}}, nil
+		return target{url: d.URL, secrets: to.app.SigningSecrets(h.now())}, nil
 	}
 	e, ok := to.endpoint(d.EndpointID)
 	if !ok || e.Paused != "" {

@@ -190,7 +190,7 @@ func (e *Engine) application(ctx context.Context, id latchkey.ApplicationID) (la
 	if err != nil {
 		return latchkey.Application{}, err
 	}
-	app.WebhookSecret = "" // not the engine's business
+	app.WebhookSecret, app.OldWebhookSecret = "", "" // not the engine's business
 	e.apps.mu.Lock()
 	e.apps.entries[id] = cachedApplication{app: app, until: now.Add(applicationCacheTTL)}
 	e.apps.mu.Unlock()

@@ -13,13 +13,25 @@ type applications struct{ tx }
 
 func webhookSecretPlace(id string) string { return aad(id, "applications", id, "webhook_secret") }
 
+func oldWebhookSecretPlace(id string) string {
+	return aad(id, "applications", id, "old_webhook_secret")
+}
+
+func (a applications) sealSecrets(v latchkey.Application) (secret, old []byte, err error) {
+	if secret, err = a.s.seal(webhookSecretPlace(string(v.ID)), []byte(v.WebhookSecret)); err != nil {
+		return nil, nil, err
+	}
+	old, err = a.s.seal(oldWebhookSecretPlace(string(v.ID)), []byte(v.OldWebhookSecret))
+	return secret, old, err
+}
+
 func (a applications) Create(ctx context.Context, v latchkey.Application) error {
 	store.AuditOf(ctx).Target(v.ID, string(v.ID))
 	providers, err := toJSON(v.Providers, len(v.Providers))
 	if err != nil {
 		return err
 	}
-	secret, err := a.s.seal(webhookSecretPlace(string(v.ID)), []byte(v.WebhookSecret))
+	secret, old, err := a.sealSecrets(v)
 	if err != nil {
 		return err
 	}
@@ -27,6 +39,7 @@ func (a applications) Create(ctx context.Context, v latchkey.Application) error 
 		ID: string(v.ID), Name: v.Name, Test: v.Test, Providers: providers, WebhookSecret: secret,
 		Sender: string(v.Sender), AuthServerUrl: v.AuthServerURL, CreatedAt: ms(v.CreatedAt),
 		ReconnectEmail: v.ReconnectEmail.Enabled, ReconnectEmailAfter: v.ReconnectEmail.After.Milliseconds(),
+		OldWebhookSecret: old, OldSecretUntil: ms(v.OldSecretUntil),
 	}
 	return a.insert(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.CreateApplication(ctx, p) })
 }
@@ -83,13 +96,14 @@ func (a applications) Update(ctx context.Context, v latchkey.Application) error 
 	if err != nil {
 		return err
 	}
-	secret, err := a.s.seal(webhookSecretPlace(string(v.ID)), []byte(v.WebhookSecret))
+	secret, old, err := a.sealSecrets(v)
 	if err != nil {
 		return err
 	}
 	p := sqlgen.UpdateApplicationParams{
 		ID: string(v.ID), Name: v.Name, Test: v.Test, Providers: providers, WebhookSecret: secret, Sender: string(v.Sender),
 		AuthServerUrl: v.AuthServerURL, ReconnectEmail: v.ReconnectEmail.Enabled, ReconnectEmailAfter: v.ReconnectEmail.After.Milliseconds(),
+		OldWebhookSecret: old, OldSecretUntil: ms(v.OldSecretUntil),
 	}
 	return a.change(ctx, func(ctx context.Context, q *sqlgen.Queries) (int64, error) { return q.UpdateApplication(ctx, p) })
 }
@@ -97,7 +111,7 @@ func (a applications) Update(ctx context.Context, v latchkey.Application) error 
 func (a applications) fromRow(r sqlgen.Application) (latchkey.Application, error) {
 	v := latchkey.Application{
 		ID: latchkey.ApplicationID(r.ID), Name: r.Name, Test: r.Test, Sender: latchkey.SenderID(r.Sender), AuthServerURL: r.AuthServerUrl,
-		CreatedAt:      at(r.CreatedAt),
+		CreatedAt: at(r.CreatedAt), OldSecretUntil: at(r.OldSecretUntil),
 		ReconnectEmail: latchkey.ReconnectEmail{Enabled: r.ReconnectEmail, After: time.Duration(r.ReconnectEmailAfter) * time.Millisecond},
 	}
 	var err error
@@ -105,7 +119,11 @@ func (a applications) fromRow(r sqlgen.Application) (latchkey.Application, error
 		return v, err
 	}
 	secret, err := a.s.unseal(webhookSecretPlace(r.ID), r.WebhookSecret)
-	v.WebhookSecret = string(secret)
+	if err != nil {
+		return v, err
+	}
+	old, err := a.s.unseal(oldWebhookSecretPlace(r.ID), r.OldWebhookSecret)
+	v.WebhookSecret, v.OldWebhookSecret = string(secret), string(old)
 	return v, err
 }
 

@@ -12,6 +12,9 @@ func sealedColumns() []sealedColumn {
 		{otherwise: applicationsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
 			return q.CountApplicationsSealedWith(ctx, prefix)
 		}},
+		{otherwise: applicationOldSecretsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
+			return q.CountApplicationOldSecretsSealedWith(ctx, prefix)
+		}},
 		{otherwise: accountsSealed, count: func(ctx context.Context, q *sqlgen.Queries, prefix []byte) (int64, error) {
 			return q.CountAccountsSealedWith(ctx, prefix)
 		}},
@@ -70,6 +73,21 @@ func applicationsSealed(ctx context.Context, q *sqlgen.Queries, prefix []byte, a
 			id: r.ID, place: webhookSecretPlace(r.ID), sealed: r.Sealed,
 			swap: func(ctx context.Context, q *sqlgen.Queries, sealed []byte) (int64, error) {
 				return q.SwapApplicationSecret(ctx, sqlgen.SwapApplicationSecretParams{ID: r.ID, Was: r.Sealed, Sealed: sealed})
+			},
+		}, nil
+	})
+}
+
+func applicationOldSecretsSealed(ctx context.Context, q *sqlgen.Queries, prefix []byte, after string, _, page int32) ([]sealedRow, error) {
+	rows, err := q.ApplicationOldSecretsSealedOtherwise(ctx, sqlgen.ApplicationOldSecretsSealedOtherwiseParams{After: after, Prefix: prefix, Page: page})
+	if err != nil {
+		return nil, err
+	}
+	return convert(rows, func(r sqlgen.ApplicationOldSecretsSealedOtherwiseRow) (sealedRow, error) {
+		return sealedRow{
+			id: r.ID, place: oldWebhookSecretPlace(r.ID), sealed: r.Sealed,
+			swap: func(ctx context.Context, q *sqlgen.Queries, sealed []byte) (int64, error) {
+				return q.SwapApplicationOldSecret(ctx, sqlgen.SwapApplicationOldSecretParams{ID: r.ID, Was: r.Sealed, Sealed: sealed})
 			},
 		}, nil
 	})

@@ -70,6 +70,7 @@ func newAnswer(app latchkey.ApplicationID, key byte) store.IdempotentAnswer {
 func fill(t *testing.T, s *sqlstore.Store, secret string, key byte) (latchkey.Application, latchkey.Flow, latchkey.Account) {
 	t.Helper()
 	a := newApplication(secret)
+	a.OldWebhookSecret = secret
 	f, acc, ans := newFlow(a.ID, secret), newAccount(a.ID, secret), newAnswer(a.ID, key)
 	must(t, s.Applications().Create(t.Context(), a))
 	must(t, s.Flows().Create(t.Context(), f))

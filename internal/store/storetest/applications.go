@@ -13,7 +13,7 @@ func testApplications(t *testing.T, s store.Store) {
 	twice(t, s, func(t *testing.T, ctx context.Context, tx store.Tx) {
 		a := latchkey.Application{
 			ID: newApp(), Name: "shop " + string(newApp()), Test: true, Providers: []latchkey.Provider{latchkey.IMAP, latchkey.Google},
-			WebhookSecret: "whsec_c2VjcmV0", CreatedAt: moment(),
+			WebhookSecret: "whsec_c2VjcmV0", OldWebhookSecret: "whsec_b2xk", OldSecretUntil: ms(moment().Add(time.Hour)), CreatedAt: moment(),
 			ReconnectEmail: latchkey.ReconnectEmail{Enabled: true, After: 90 * time.Minute},
 		}
 		ok(t, "create", tx.Applications().Create(ctx, a))

@@ -100,6 +100,7 @@ type Webhooks interface {
 	Endpoints(ctx context.Context, app latchkey.ApplicationID) ([]latchkey.Endpoint, error)
 	Endpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Endpoint, error)
 	UpdateEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID, spec hooks.EndpointSpec) (latchkey.Endpoint, error)
+	RotateApplicationSecret(ctx context.Context, app latchkey.ApplicationID) (latchkey.Application, error)
 	RotateSecret(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Endpoint, error)
 	ResumeEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) (latchkey.Endpoint, error)
 	DeleteEndpoint(ctx context.Context, app latchkey.ApplicationID, id latchkey.EndpointID) error

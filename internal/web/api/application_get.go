@@ -26,6 +26,30 @@ type reconnectEmail struct {
 	AfterMinutes int  `json:"after_minutes" minimum:"0" maximum:"10080" doc:"How long after the account broke. It is not sent if the account works again before."`
 }
 
+type applicationSecret struct {
+	Object        string `json:"object" enum:"ApplicationSecret"`
+	ApplicationID string `json:"application_id"`
+	Secret        string `json:"secret" doc:"The new secret. It is shown here only."`
+	OldUntil      stamp  `json:"old_secret_until" doc:"Until then, messages carry signatures of both."`
+}
+
+// rotateApplicationSecret answers POST /application/rotate-webhook-secret.
+func (a *API) rotateApplicationSecret(ctx context.Context, c *call) (answer, error) {
+	if err := newQuery(c).finish(); err != nil {
+		return answer{}, err
+	}
+	if err := c.noFields(); err != nil {
+		return answer{}, err
+	}
+	app, err := a.cfg.Webhooks.RotateApplicationSecret(ctx, c.app.ID)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{http.StatusOK, applicationSecret{
+		Object: "ApplicationSecret", ApplicationID: string(app.ID), Secret: app.WebhookSecret, OldUntil: at(app.OldSecretUntil),
+	}}, nil
+}
+
 // getApplication answers GET /application: whose key this is.
 func (a *API) getApplication(_ context.Context, c *call) (answer, error) {
 	if err := newQuery(c).finish(); err != nil {

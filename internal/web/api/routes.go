@@ -124,6 +124,15 @@ func (a *API) otherRoutes() []route {
 				answers: []docAnswer{{status: http.StatusOK, text: "The application as it is now.", body: application{}}},
 			},
 		},
+		{
+			method: http.MethodPost, path: "/application/rotate-webhook-secret", permission: latchkey.PermSettings, creating: true, handle: a.rotateApplicationSecret,
+			doc: doc{
+				id: "rotateApplicationSecret", tag: tagApplication, summary: "Get a new secret for notify_url",
+				text: "The application's own secret signs what goes to a `notify_url` and to your authentication server. For a day both carry two " +
+					"signatures, with the new secret and with the one before. A secret that the configuration names is changed there.",
+				answers: []docAnswer{{status: http.StatusOK, text: "The new secret.", body: applicationSecret{}}}, errors: []int{http.StatusConflict},
+			},
+		},
 	}...)
 }
 

@@ -21,6 +21,8 @@ func applicationRoutes() []route {
 		{method: get, path: "/apps/{app}", access: accessViewer, section: "overview", handle: overview},
 		{method: get, path: "/apps/{app}/settings", access: accessViewer, section: "settings", tab: "general", handle: settingsPage},
 		{method: post, path: "/apps/{app}/settings", access: accessOwner, section: "settings", tab: "general", action: "change_application", handle: saveSettings},
+		{method: get, path: "/apps/{app}/settings/rotate-webhook-secret", access: accessOwner, section: "settings", tab: "general", handle: askRotateApplication},
+		{method: post, path: "/apps/{app}/settings/rotate-webhook-secret", access: accessOwner, section: "settings", tab: "general", action: "rotate_application_secret", handle: rotateApplication},
 	}
 }
 
@@ -179,7 +181,9 @@ func settingsPage(c *call) (answer, error) {
 		{c.say("col.your_role"), cell{Text: c.say("role." + string(c.role))}},
 	}})
 	if c.may(accessOwner) {
-		return answer{page: p.add(block{Form: f})}, nil
+		p.add(block{Form: f}, block{Heading: c.say("settings.secret")}, block{Text: c.say("settings.secret_hint")},
+			block{Buttons: []button{{Text: c.say("webhooks.rotate"), Href: c.appPath("/settings/rotate-webhook-secret"), Tone: "quiet"}}})
+		return answer{page: p}, nil
 	}
 	auth := c.app.AuthServerURL
 	if auth == "" {
@@ -196,6 +200,20 @@ func settingsPage(c *call) (answer, error) {
 		{c.say("settings.reconnect_email"), cell{Text: mails}},
 	}})
 	return answer{page: p.add(block{Text: c.say("forbidden.owner")})}, nil
+}
+
+func askRotateApplication(c *call) (answer, error) {
+	return c.ask(c.say("settings.rotate_title"), c.say("settings.rotate_lead"), c.say("webhooks.rotate"), c.r.URL.Path, c.appPath("/settings"))
+}
+
+func rotateApplication(c *call) (answer, error) {
+	app, err := c.d.cfg.Webhooks.RotateApplicationSecret(c.ctx, c.app.ID)
+	if err != nil {
+		return answer{}, err
+	}
+	p := &page{Title: c.say("settings.rotated"), Lead: c.say("once.lead"), Crumb: &link{c.say("settings.title"), c.appPath("/settings")}}
+	return answer{page: p.add(block{Once: &once{Label: c.say("once.webhook_secret"), Value: app.WebhookSecret, Hint: c.say("settings.secret_hint")}},
+		block{Buttons: []button{{Text: c.say("settings.go"), Href: c.appPath("/settings"), Tone: "quiet"}}})}, nil
 }
 
 func saveSettings(c *call) (answer, error) {

@@ -1,6 +1,7 @@
 -- name: CreateApplication :execrows
-INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at, auth_server_url, reconnect_email, reconnect_email_after)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at, auth_server_url, reconnect_email, reconnect_email_after,
+    old_webhook_secret, old_secret_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT DO NOTHING;
 
 -- name: GetApplication :one
@@ -25,5 +26,5 @@ SELECT followed_until FROM applications WHERE id = $1;
 -- name: UpdateApplication :execrows
 UPDATE applications SET name = @name, test = @test, providers = @providers, webhook_secret = @webhook_secret,
     sender = @sender, auth_server_url = @auth_server_url, reconnect_email = @reconnect_email,
-    reconnect_email_after = @reconnect_email_after
+    reconnect_email_after = @reconnect_email_after, old_webhook_secret = @old_webhook_secret, old_secret_until = @old_secret_until
 WHERE id = @id;

@@ -25,6 +25,18 @@ SELECT id, webhook_secret AS sealed FROM applications
 WHERE id > @after AND length(webhook_secret) > 0 AND substr(webhook_secret, 1, 5) <> @prefix
 ORDER BY id LIMIT @page;
 
+-- name: ApplicationOldSecretsSealedOtherwise :many
+SELECT id, old_webhook_secret AS sealed FROM applications
+WHERE id > @after AND length(old_webhook_secret) > 0 AND substr(old_webhook_secret, 1, 5) <> @prefix
+ORDER BY id LIMIT @page;
+
+-- name: SwapApplicationOldSecret :execrows
+UPDATE applications SET old_webhook_secret = @sealed WHERE id = @id AND old_webhook_secret = @was;
+
+-- name: CountApplicationOldSecretsSealedWith :one
+SELECT count(*) FROM applications
+WHERE length(old_webhook_secret) > 0 AND substr(old_webhook_secret, 1, 5) = @prefix;
+
 -- name: SwapApplicationSecret :execrows
 UPDATE applications SET webhook_secret = @sealed WHERE id = @id AND webhook_secret = @was;
 

@@ -10,7 +10,7 @@ import (
 )
 
 const applicationByName = `-- name: ApplicationByName :one
-SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url, reconnect_email, reconnect_email_after FROM applications WHERE name = $1
+SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url, reconnect_email, reconnect_email_after, old_webhook_secret, old_secret_until FROM applications WHERE name = $1
 `
 
 func (q *Queries) ApplicationByName(ctx context.Context, name string) (Application, error) {
@@ -28,13 +28,16 @@ func (q *Queries) ApplicationByName(ctx context.Context, name string) (Applicati
 		&i.AuthServerUrl,
 		&i.ReconnectEmail,
 		&i.ReconnectEmailAfter,
+		&i.OldWebhookSecret,
+		&i.OldSecretUntil,
 	)
 	return i, err
 }
 
 const createApplication = `-- name: CreateApplication :execrows
-INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at, auth_server_url, reconnect_email, reconnect_email_after)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO applications (id, name, test, providers, webhook_secret, sender, created_at, auth_server_url, reconnect_email, reconnect_email_after,
+    old_webhook_secret, old_secret_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT DO NOTHING
 `
 
@@ -49,6 +52,8 @@ type CreateApplicationParams struct {
 	AuthServerUrl       string
 	ReconnectEmail      bool
 	ReconnectEmailAfter int64
+	OldWebhookSecret    []byte
+	OldSecretUntil      int64
 }
 
 func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationParams) (int64, error) {
@@ -63,6 +68,8 @@ func (q *Queries) CreateApplication(ctx context.Context, arg CreateApplicationPa
 		arg.AuthServerUrl,
 		arg.ReconnectEmail,
 		arg.ReconnectEmailAfter,
+		arg.OldWebhookSecret,
+		arg.OldSecretUntil,
 	)
 	if err != nil {
 		return 0, err
@@ -100,7 +107,7 @@ func (q *Queries) FollowedUntil(ctx context.Context, id string) (int64, error) {
 }
 
 const getApplication = `-- name: GetApplication :one
-SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url, reconnect_email, reconnect_email_after FROM applications WHERE id = $1
+SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url, reconnect_email, reconnect_email_after, old_webhook_secret, old_secret_until FROM applications WHERE id = $1
 `
 
 func (q *Queries) GetApplication(ctx context.Context, id string) (Application, error) {
@@ -118,12 +125,14 @@ func (q *Queries) GetApplication(ctx context.Context, id string) (Application, e
 		&i.AuthServerUrl,
 		&i.ReconnectEmail,
 		&i.ReconnectEmailAfter,
+		&i.OldWebhookSecret,
+		&i.OldSecretUntil,
 	)
 	return i, err
 }
 
 const listApplications = `-- name: ListApplications :many
-SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url, reconnect_email, reconnect_email_after FROM applications ORDER BY id DESC
+SELECT id, name, test, providers, webhook_secret, created_at, sender, followed_until, auth_server_url, reconnect_email, reconnect_email_after, old_webhook_secret, old_secret_until FROM applications ORDER BY id DESC
 `
 
 func (q *Queries) ListApplications(ctx context.Context) ([]Application, error) {
@@ -147,6 +156,8 @@ func (q *Queries) ListApplications(ctx context.Context) ([]Application, error) {
 			&i.AuthServerUrl,
 			&i.ReconnectEmail,
 			&i.ReconnectEmailAfter,
+			&i.OldWebhookSecret,
+			&i.OldSecretUntil,
 		); err != nil {
 			return nil, err
 		}
@@ -175,8 +186,8 @@ func (q *Queries) LockApplication(ctx context.Context, id string) (string, error
 const updateApplication = `-- name: UpdateApplication :execrows
 UPDATE applications SET name = $1, test = $2, providers = $3, webhook_secret = $4,
     sender = $5, auth_server_url = $6, reconnect_email = $7,
-    reconnect_email_after = $8
-WHERE id = $9
+    reconnect_email_after = $8, old_webhook_secret = $9, old_secret_until = $10
+WHERE id = $11
 `
 
 type UpdateApplicationParams struct {
@@ -188,6 +199,8 @@ type UpdateApplicationParams struct {
 	AuthServerUrl       string
 	ReconnectEmail      bool
 	ReconnectEmailAfter int64
+	OldWebhookSecret    []byte
+	OldSecretUntil      int64
 	ID                  string
 }
 
@@ -201,6 +214,8 @@ func (q *Queries) UpdateApplication(ctx context.Context, arg UpdateApplicationPa
 		arg.AuthServerUrl,
 		arg.ReconnectEmail,
 		arg.ReconnectEmailAfter,
+		arg.OldWebhookSecret,
+		arg.OldSecretUntil,
 		arg.ID,
 	)
 	if err != nil {

@@ -66,6 +66,8 @@ type Application struct {
 	AuthServerUrl       string
 	ReconnectEmail      bool
 	ReconnectEmailAfter int64
+	OldWebhookSecret    []byte
+	OldSecretUntil      int64
 }
 
 type Audit struct {

@@ -49,6 +49,46 @@ func (q *Queries) AccountsSealedOtherwise(ctx context.Context, arg AccountsSeale
 	return items, nil
 }
 
+const applicationOldSecretsSealedOtherwise = `-- name: ApplicationOldSecretsSealedOtherwise :many
+SELECT id, old_webhook_secret AS sealed FROM applications
+WHERE id > $1 AND length(old_webhook_secret) > 0 AND substr(old_webhook_secret, 1, 5) <> $2
+ORDER BY id LIMIT $3
+`
+
+type ApplicationOldSecretsSealedOtherwiseParams struct {
+	After  string
+	Prefix []byte
+	Page   int32
+}
+
+type ApplicationOldSecretsSealedOtherwiseRow struct {
+	ID     string
+	Sealed []byte
+}
+
+func (q *Queries) ApplicationOldSecretsSealedOtherwise(ctx context.Context, arg ApplicationOldSecretsSealedOtherwiseParams) ([]ApplicationOldSecretsSealedOtherwiseRow, error) {
+	rows, err := q.db.QueryContext(ctx, applicationOldSecretsSealedOtherwise, arg.After, arg.Prefix, arg.Page)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ApplicationOldSecretsSealedOtherwiseRow
+	for rows.Next() {
+		var i ApplicationOldSecretsSealedOtherwiseRow
+		if err := rows.Scan(&i.ID, &i.Sealed); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const applicationsSealedOtherwise = `-- name: ApplicationsSealedOtherwise :many
 SELECT id, webhook_secret AS sealed FROM applications
 WHERE id > $1 AND length(webhook_secret) > 0 AND substr(webhook_secret, 1, 5) <> $2
@@ -95,6 +135,18 @@ SELECT count(*) FROM accounts WHERE length(secret) > 0 AND substr(secret, 1, 5) 
 
 func (q *Queries) CountAccountsSealedWith(ctx context.Context, prefix []byte) (int64, error) {
 	row := q.db.QueryRowContext(ctx, countAccountsSealedWith, prefix)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countApplicationOldSecretsSealedWith = `-- name: CountApplicationOldSecretsSealedWith :one
+SELECT count(*) FROM applications
+WHERE length(old_webhook_secret) > 0 AND substr(old_webhook_secret, 1, 5) = $1
+`
+
+func (q *Queries) CountApplicationOldSecretsSealedWith(ctx context.Context, prefix []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countApplicationOldSecretsSealedWith, prefix)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -803,6 +855,24 @@ type SwapAccountSecretParams struct {
 
 func (q *Queries) SwapAccountSecret(ctx context.Context, arg SwapAccountSecretParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, swapAccountSecret, arg.Sealed, arg.ID, arg.Was)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const swapApplicationOldSecret = `-- name: SwapApplicationOldSecret :execrows
+UPDATE applications SET old_webhook_secret = $1 WHERE id = $2 AND old_webhook_secret = $3
+`
+
+type SwapApplicationOldSecretParams struct {
+	Sealed []byte
+	ID     string
+	Was    []byte
+}
+
+func (q *Queries) SwapApplicationOldSecret(ctx context.Context, arg SwapApplicationOldSecretParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, swapApplicationOldSecret, arg.Sealed, arg.ID, arg.Was)
 	if err != nil {
 		return 0, err
 	}
