@@ -36,7 +36,7 @@ func newAccount(app latchkey.ApplicationID, secret string) latchkey.Account {
 }
 
 // sealedValues is how many fill writes.
-const sealedValues = 16
+const sealedValues = 17
 
 func newProviderApp(app latchkey.ApplicationID, secret string) latchkey.ProviderApp {
 	now := time.Now()
