@@ -20,6 +20,7 @@ type display struct {
 	QR      template.HTML
 	Code    string
 	Long    bool // to be copied, not to be typed
+	Compare bool // to be found again on another screen: a copy is of no use
 	Expires *countdown
 	Attempt string
 }
@@ -75,6 +76,10 @@ const longCode = 40
 
 func (z *Wizard) displayOf(p *page, s speaker, st connector.Step) error {
 	d := &display{Expires: s.countdown("page.renewed_in", z.secondsLeft(st.ExpiresAt))}
+	if st.Payload == "" && st.Kind == connector.KindDisplay && len(p.Issues) > 0 {
+		p.Display, p.Lead = d, nil // how to scan or to type it helps nobody when there is nothing
+		return nil
+	}
 	if st.Attempt > 0 && st.Attempts > 0 {
 		d.Attempt = s.with(map[string]string{"attempt": itoa(st.Attempt), "attempts": itoa(st.Attempts)}).text("page.attempt")
 	}
@@ -84,6 +89,7 @@ func (z *Wizard) displayOf(p *page, s speaker, st connector.Step) error {
 	}
 	if st.Display != connector.DisplayQR {
 		d.Code, d.Long = st.Payload, len(st.Payload) > longCode
+		d.Compare = st.Kind == connector.KindDisplay && st.Offers(connector.ActSubmit)
 		return nil
 	}
 	label := s.text("page.qr")

@@ -23,7 +23,9 @@ func PhoneConnectors() []connector.Descriptor {
 func PhoneStates(langs ...string) []State {
 	var out []State
 	for _, lang := range langs {
-		out = append(out, State{Name: "start-" + lang, Lang: lang, View: start(latchkey.WhatsApp, latchkey.Telegram)})
+		first := start(latchkey.WhatsApp, latchkey.Telegram)
+		first.Scopes = []string{"profile.read", "contacts.read", "messages.read", "messages.send"}
+		out = append(out, State{Name: "start-" + lang, Lang: lang, View: first})
 		for name, v := range phoneViews() {
 			out = append(out, State{Name: name + "-" + lang, Lang: lang, View: v})
 		}
