@@ -241,12 +241,20 @@ func (f *form) named(field string) string {
 	return field + ": "
 }
 
+// inWords says on a page what an API answer says of its list of errors.
+func (c *call) inWords(n *note, err error) {
+	if e := errs.As(err); e.Code == errs.CodeInvalidParameters && n.Text == e.Detail && len(e.Fields) > 0 {
+		n.Text = c.say("form.fields")
+	}
+}
+
 // again shows a form with what was wrong with it.
 func (c *call) again(p *page, f *form, err error) (answer, error) {
 	n, ok := f.wrong(err)
 	if !ok {
 		return answer{}, err
 	}
+	c.inWords(n, err)
 	p.refused = true
 	p.Title = c.say("form.error", "title", p.Title)
 	p.add(block{Note: n}, block{Form: f})

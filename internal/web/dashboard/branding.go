@@ -227,6 +227,7 @@ func saveLook(c *call) (answer, error) {
 	if !ok {
 		return answer{}, err
 	}
+	c.inWords(n, err)
 	p := c.brandingMain()
 	p.refused, p.Title = true, c.say("form.error", "title", p.Title)
 	// What is wrong comes first.

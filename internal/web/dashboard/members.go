@@ -50,7 +50,7 @@ func listMembers(c *call) (answer, error) {
 		case m.Operator.Owner:
 			r[2] = cell{Text: c.say("role.installation")}
 			if owner {
-				r = append(r, cell{Text: "–"})
+				r = append(r, cell{})
 			}
 		case owner:
 			r[2] = cell{Choice: &form{Action: at + "/role", Submit: c.say("members.change"), Tone: "small", Fields: []field{
