@@ -2,9 +2,11 @@ package app
 
 import (
 	"errors"
+	"net/http"
 
 	"latchkey/internal/applications"
 	"latchkey/internal/config"
+	"latchkey/internal/hooks"
 )
 
 type appSetCmd struct {
@@ -60,7 +62,10 @@ func (a appRotateCmd) Run(c *console, cfg *config.Config) error {
 			return err
 		}
 		ctx, written := in.auditing(c.ctx, "rotate_application_secret", app.ID, string(app.ID))
-		app, err = in.hooks.RotateApplicationSecret(ctx, app.ID)
+		// It sends nothing, and returns when servers beside it sign with the new secret.
+		app, err = hooks.New(hooks.Config{
+			Store: in.store, Client: &http.Client{}, Now: in.now, Log: in.log, Prepared: !cfg.WebhookSecret.IsZero(),
+		}).RotateApplicationSecret(ctx, app.ID)
 		written(err)
 		if err != nil {
 			return plain(err)
