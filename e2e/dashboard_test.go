@@ -448,6 +448,9 @@ func (s *server) look(t *testing.T, tab *browser.Tab, axe, name, path string) {
 			if wide := browser.Eval[int64](tab, "document.documentElement.scrollWidth"); wide > width {
 				t.Errorf("%s: the page is %d px wide", shot, wide)
 			}
+			if away := browser.Eval[string](tab, outOfView); away != "" {
+				t.Errorf("%s: out of view: %s", shot, away)
+			}
 			if small := browser.Eval[string](tab, smallTargets); small != "" {
 				t.Errorf("%s: too small to touch: %s", shot, small)
 			}
@@ -460,6 +463,12 @@ func (s *server) look(t *testing.T, tab *browser.Tab, axe, name, path string) {
 		}
 	}
 }
+
+// outOfView are entries of menus that are the page itself and cannot be seen, and a header of two lines.
+const outOfView = `[...document.querySelectorAll("nav [aria-current]")].filter(e => {
+		const r = e.getBoundingClientRect(), n = e.closest("nav").getBoundingClientRect();
+		return r.left < n.left - 1 || r.right > n.right + 1;
+	}).concat([...document.querySelectorAll("header.top")].filter(e => e.offsetHeight > 70)).map(e => e.outerHTML.slice(0, 80)).join("\n")`
 
 // smallTargets are buttons and fields lower than a finger.
 const smallTargets = `[...document.querySelectorAll("main .btn, main select, main input:not([type=hidden],[type=checkbox]), .menu a, .top a, .top button")]

@@ -43,7 +43,7 @@ func TestDashboardStates(t *testing.T) {
 		"signin": at + "/signin", "signin-block": at + "/signin/block", "signin-remove": at + removal, "oidc": at + "/oidc-clients", "oidc-new": at + "/oidc-clients/new",
 		"oidc-client": client, "oidc-edit": client + "/edit", "oidc-rotate": client + "/rotate-secret", "app-rotate": at + "/settings/rotate-webhook-secret", "oidc-keys": at + "/signing-keys/rotate",
 		"webhook-edit": hook + "/edit", "webhook-replay": hook + "/replay", "webhook-rotate": hook + "/rotate-secret", "webhook-delete": hook + "/delete",
-		"provider-app-edit": app + "/edit", "provider-app-delete": app + "/delete", "link-expire": link + "/expire", "account-revoke": account + "/reconnect-url/revoke", "account-edit": account + "/edit", "settings": at + "/settings", "link-new": at + "/links/new",
+		"provider-app-edit": app + "/edit", "provider-app-delete": app + "/delete", "link-expire": link + "/expire", "account-revoke": account + "/reconnect-url/revoke", "account-edit": account + "/edit", "settings": at + "/settings", "settings-images": at + "/branding/images", "link-new": at + "/links/new",
 	} {
 		s.look(t, tab, axe, name, path)
 	}
