@@ -26,6 +26,7 @@ func TestLookingMakesNothing(t *testing.T) {
 		{"keys", "rotate"},
 		{"provider-app", "list", "--app", "default"},
 		{"app", "set", "--app", "default", "--auth-server-url", "https://app.example/auth"},
+		{"app", "rotate-secret", "--app", "default"},
 	} {
 		data := filepath.Join(t.TempDir(), "nowhere")
 		code, _, errOut := latchkeyCommand(t, append(args, "--data", data)...)
@@ -72,6 +73,18 @@ func TestMisspeltSettingInAFile(t *testing.T) {
 	}
 	code, _, errOut := latchkeyCommand(t, "app", "list", "--data", t.TempDir(), "--config", conf)
 	if code != 2 || !strings.Contains(errOut, "line 3: LATCHKEY_BASE_ULR") || !strings.Contains(errOut, "line 4: LATCHKEY_API_KEY_FILES") {
+		t.Errorf("status %d, %q", code, errOut)
+	}
+}
+
+// TestRotateSecret rotates an application's own secret on the command line; a running server is not needed.
+func TestRotateSecret(t *testing.T) {
+	data := t.TempDir()
+	if code, _, errOut := latchkeyCommand(t, "app", "create", "--name", "shop", "--data", data); code != 0 {
+		t.Fatalf("create: %s", errOut)
+	}
+	code, out, errOut := latchkeyCommand(t, "app", "rotate-secret", "--app", "shop", "--data", data)
+	if code != 0 || !strings.Contains(out, "whsec_") || strings.Contains(errOut, "whsec_") {
 		t.Errorf("status %d, %q", code, errOut)
 	}
 }
