@@ -67,7 +67,7 @@ func main() {
 	flag.BoolVar(&o.hooksOnly, "deliveries", false, "deliveries alone")
 	flag.BoolVar(&o.signInsOnly, "signins", false, "sign-ins alone")
 	flag.IntVar(&o.accounts, "accounts", 100_000, "connected accounts to look after; 0 for none")
-	flag.IntVar(&o.outage, "outage", 2_000, "how many accounts a provider refuses at once, on SQLite; a fifth of them on PostgreSQL; 0 for no outage")
+	flag.IntVar(&o.outage, "outage", 1_000, "how many accounts a provider refuses at once, on SQLite; a fifth of them on PostgreSQL; 0 for no outage")
 	flag.BoolVar(&o.sqlite, "sqlite", true, "the accounts on SQLite too")
 	flag.IntVar(&o.flood, "flood", 50_000, "how many deliveries come at once while people sign in")
 	flag.DurationVar(&o.limit, "limit", 40*time.Minute, "after which it gives up; with -short, 8 minutes")
